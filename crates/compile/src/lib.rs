@@ -1,0 +1,1 @@
+//! Intent to artefacts, proven before they leave.

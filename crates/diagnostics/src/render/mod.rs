@@ -1,0 +1,27 @@
+//! One file per output format, one line in [`FORMATS`].
+
+use crate::{Report, Sources};
+
+mod json;
+mod text;
+
+/// An output format: its name on the command line and its function.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// The word after `-o`.
+    pub name: &'static str,
+    /// What it is for, one line for `--help`.
+    pub about: &'static str,
+    /// Renders a report.
+    pub render: fn(&Report, &Sources, &Style) -> String,
+}
+
+/// How to print, as far as the reader's side decides it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Colour and other terminal escapes.
+    pub color: bool,
+}
+
+/// Every format.
+pub const FORMATS: &[Format] = &[text::FORMAT, json::FORMAT];

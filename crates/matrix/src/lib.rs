@@ -1,0 +1,1 @@
+//! The traffic-matrix language: text to intent, and back.

@@ -1,0 +1,37 @@
+//! The words of the system, and the plain definition of "may this flow pass?".
+//!
+//! [`World`] is what is deployed, [`Intent`] is what is declared, both without any Kubernetes object
+//! or YAML. [`reference`] answers questions about single flows from the words of the specifications;
+//! every faster engine must agree with it.
+
+mod address;
+mod flow;
+mod intent;
+mod labels;
+mod mesh;
+mod policy;
+mod ports;
+mod profile;
+pub mod reference;
+mod world;
+
+pub use address::AddressSet;
+pub use flow::{Cause, Decision, Encryption, Endpoint, Flow, Layer, Outcome, Subject};
+pub use intent::{
+    Cell, CellPosture, Claim, ClaimScope, Component, DeclaredPort, Fidelity, Grant, Hop, Intent,
+    MeshMode, MtlsMode, OutboundMode, Party, Peers, Prerequisite, Requirement, Serves, Zone,
+    ZoneKind,
+};
+pub use labels::{Labels, Operator, Requirement as LabelRequirement, Selector};
+pub use mesh::{
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Condition,
+    DestinationRule, Gateway, GatewayServer, MeshConfig, Operation, PeerAuthentication, ServerTls,
+    ServiceEntry, SidecarScope, Source, always_bypassed,
+};
+pub use policy::{Direction, NamespaceMatch, NetworkPolicy, Peer, PolicyPort, Rule};
+pub use ports::{PortSet, Protocol};
+pub use profile::{Cni, Enforcement, Profile};
+pub use world::{
+    InboundCapture, NamedPort, Namespace, ObjectRef, Origin, Phase, Pod, PodId, Proxy, Service,
+    ServicePort, TargetPort, Workload, World,
+};

@@ -1,0 +1,275 @@
+//! What is deployed: namespaces, pods, services, policies and mesh objects.
+
+use crate::{
+    AddressSet, AuthorizationPolicy, DestinationRule, Gateway, Labels, MeshConfig, NetworkPolicy,
+    PeerAuthentication, PortSet, Profile, Protocol, ServiceEntry, SidecarScope,
+};
+use palisade_diagnostics::Span;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Where something is written; `None` for synthesised things and in tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Origin(pub Option<Span>);
+
+/// Namespace and name of an object; cluster-scoped objects have an empty namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ObjectRef {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    /// A reference.
+    #[must_use]
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// Index of a pod in [`World::pods`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodId(pub u32);
+
+/// Everything that is deployed. Plain data: same input, same value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct World {
+    /// Namespaces by name, with `kubernetes.io/metadata.name` set, also for namespaces that only
+    /// appear as the namespace of an object.
+    pub namespaces: BTreeMap<String, Namespace>,
+    /// Pods: real ones, and those that controllers would make from their templates.
+    pub pods: Vec<Pod>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// NetworkPolicies.
+    pub network_policies: Vec<NetworkPolicy>,
+    /// Mesh-wide settings.
+    pub mesh: MeshConfig,
+    /// PeerAuthentications, oldest first (creation time if given, else order of reading).
+    pub peer_authentications: Vec<PeerAuthentication>,
+    /// AuthorizationPolicies.
+    pub authorization_policies: Vec<AuthorizationPolicy>,
+    /// DestinationRules.
+    pub destination_rules: Vec<DestinationRule>,
+    /// ServiceEntries.
+    pub service_entries: Vec<ServiceEntry>,
+    /// Sidecar resources.
+    pub sidecars: Vec<SidecarScope>,
+    /// Istio Gateways.
+    pub gateways: Vec<Gateway>,
+    /// Choices of the network plugin.
+    pub profile: Profile,
+}
+
+impl World {
+    /// The pod of an id, if it exists.
+    #[must_use]
+    pub fn pod(&self, id: PodId) -> Option<&Pod> {
+        self.pods.get(id.0 as usize)
+    }
+
+    /// All pods with their ids.
+    pub fn pods(&self) -> impl Iterator<Item = (PodId, &Pod)> {
+        self.pods
+            .iter()
+            .enumerate()
+            .map(|(i, p)| (PodId(u32::try_from(i).unwrap_or(u32::MAX)), p))
+    }
+
+    /// The labels of a namespace; only `kubernetes.io/metadata.name` exists for one without a
+    /// manifest, and [`World::namespaces`] already holds it.
+    #[must_use]
+    pub fn namespace_labels(&self, name: &str) -> Option<&Labels> {
+        self.namespaces.get(name).map(|n| &n.labels)
+    }
+
+    /// Adds a namespace if it is missing, with the label that the API server sets.
+    pub fn ensure_namespace(&mut self, name: &str) {
+        if !self.namespaces.contains_key(name) {
+            let labels = Labels::from_iter([("kubernetes.io/metadata.name", name)]);
+            let namespace = Namespace {
+                origin: Origin::default(),
+                name: name.to_owned(),
+                labels,
+            };
+            self.namespaces.insert(name.to_owned(), namespace);
+        }
+    }
+}
+
+/// A namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Namespace {
+    /// Where it is written.
+    pub origin: Origin,
+    /// Name.
+    pub name: String,
+    /// Labels, `kubernetes.io/metadata.name` included.
+    pub labels: Labels,
+}
+
+/// What made a pod.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Workload {
+    /// `Deployment`, `StatefulSet`, ..., or `Pod` for a bare pod.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Whether a pod is an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Phase {
+    /// Running, pending, or to be made from a template.
+    #[default]
+    Live,
+    /// Succeeded or Failed: no endpoint, its address may be reused.
+    Completed,
+    /// Template of a workload scaled to 0: no endpoint now.
+    ScaledToZero,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Where it (or its template) is written.
+    pub origin: Origin,
+    /// Namespace.
+    pub namespace: String,
+    /// Name; for a template the workload's name and an ordinal, as `keycloak-0`.
+    pub name: String,
+    /// What made it.
+    pub workload: Workload,
+    /// Labels.
+    pub labels: Labels,
+    /// `spec.serviceAccountName`, `default` if missing.
+    pub service_account: String,
+    /// Named container ports of containers and of native sidecars (init containers with
+    /// `restartPolicy: Always`).
+    pub named_ports: Vec<NamedPort>,
+    /// Declared container ports, named or not. Documentation only: undeclared ports are reachable.
+    pub container_ports: PortSet,
+    /// `spec.hostNetwork`: no policy selects it, as subject or as peer.
+    pub host_network: bool,
+    /// Whether this stands for the traffic of the nodes' host network on OpenShift (a namespace
+    /// labelled `policy-group.network.openshift.io/host-network`). It is only ever a source.
+    pub host_group: bool,
+    /// Endpoint or not.
+    pub phase: Phase,
+    /// Addresses, if known.
+    pub addresses: AddressSet,
+    /// Addresses of the node it runs on, if known.
+    pub node_addresses: AddressSet,
+    /// Its mesh proxy.
+    pub proxy: Proxy,
+}
+
+impl Pod {
+    /// Namespace and name.
+    #[must_use]
+    pub fn object(&self) -> ObjectRef {
+        ObjectRef::new(self.namespace.clone(), self.name.clone())
+    }
+
+    /// Whether policies can select it: live, and not on the host network.
+    #[must_use]
+    pub fn is_selectable(&self) -> bool {
+        !self.host_network && self.phase == Phase::Live
+    }
+}
+
+/// A named container port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamedPort {
+    /// Name.
+    pub name: String,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Number.
+    pub port: u16,
+}
+
+/// How a pod takes part in the mesh.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proxy {
+    /// Not enrolled; the reason, for explanations.
+    None {
+        /// For example `label sidecar.istio.io/inject is "false"`.
+        reason: String,
+    },
+    /// A sidecar.
+    Sidecar {
+        /// Which inbound TCP ports the sidecar receives.
+        inbound: InboundCapture,
+        /// Outbound TCP ports that the sidecar does not receive (`excludeOutboundPorts`; or all but
+        /// `includeOutboundPorts`).
+        outbound_excluded: PortSet,
+        /// Whether a running pod shows the proxy container; `false` when only the template and the
+        /// injection rules say that it will have one.
+        shown: bool,
+    },
+    /// A gateway: a proxy without an application. Its listeners follow `Gateway`, not
+    /// PeerAuthentication.
+    Gateway,
+}
+
+/// Which inbound TCP ports a sidecar receives.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InboundCapture {
+    /// Ports that bypass the sidecar: 15020, 15021, 15090 always, plus the annotations
+    /// `traffic.sidecar.istio.io/excludeInboundPorts` and, if given, all that
+    /// `includeInboundPorts` leaves out.
+    pub bypass: PortSet,
+}
+
+/// A Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Where it is written.
+    pub origin: Origin,
+    /// Namespace and name.
+    pub object: ObjectRef,
+    /// `spec.selector` (missing or empty: the Service selects nothing by itself).
+    pub selector: Labels,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePort {
+    /// Name, may be empty.
+    pub name: String,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// The Service's port.
+    pub port: u16,
+    /// The pod's port.
+    pub target: TargetPort,
+    /// `appProtocol`.
+    pub app_protocol: Option<String>,
+}
+
+/// `targetPort`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPort {
+    /// A number.
+    Number(u16),
+    /// A container port's name, resolved per pod.
+    Name(String),
+}

@@ -1,0 +1,1 @@
+//! Scenarios, generators and the contract that every engine meets (tests only).

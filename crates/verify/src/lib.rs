@@ -1,0 +1,1 @@
+//! The symbolic engine: what can talk, what was declared, and a witness for each difference.

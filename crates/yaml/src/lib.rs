@@ -1,0 +1,1 @@
+//! Kubernetes' YAML as a tree with spans: hostile input in, values and diagnostics out.
