@@ -4,6 +4,8 @@
 //! text. A diagnostic points into [`Sources`] by [`Span`], so it carries no file contents itself.
 
 mod diagnostic;
+mod excerpt;
+mod layout;
 pub mod render;
 mod report;
 mod source;

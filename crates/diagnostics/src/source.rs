@@ -1,6 +1,7 @@
 //! The texts that diagnostics point into, and positions within them.
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// A file of [`Sources`]. Cheap to copy; valid only for the `Sources` that issued it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,53 +59,106 @@ pub struct SourceFile {
     pub name: String,
     /// The whole text.
     pub text: Arc<str>,
+    /// Built on first use: a run without diagnostics never pays for it.
+    index: OnceLock<Index>,
+}
+
+/// Where lines start, and how many characters lie before every [`STEP`]th byte, so that a place
+/// is found without reading its whole line: a JSON file of 80 MB may be one line.
+#[derive(Debug, Clone)]
+struct Index {
     line_starts: Vec<u32>,
+    characters: Vec<u32>,
+}
+
+/// Bytes between two entries of [`Index::characters`].
+const STEP: usize = 1024;
+
+impl Index {
+    fn new(text: &str) -> Self {
+        let mut line_starts = vec![0];
+        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        line_starts.extend(newlines.map(|(i, _)| clamped(i + 1)));
+        let mut total = 0;
+        let before = text.as_bytes().chunks(STEP).map(|chunk| {
+            let before = total;
+            total += characters(chunk);
+            clamped(before)
+        });
+        let mut characters: Vec<u32> = before.collect();
+        characters.push(clamped(total));
+        Self {
+            line_starts,
+            characters,
+        }
+    }
+
+    /// Characters before byte `offset`, which lies within the text.
+    fn characters_before(&self, text: &str, offset: usize) -> usize {
+        let step = offset / STEP;
+        let known = self.characters.get(step).copied().unwrap_or(0) as usize;
+        let rest = text.as_bytes().get(step * STEP..offset).unwrap_or_default();
+        known + characters(rest)
+    }
+}
+
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count()
+}
+
+fn clamped(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl SourceFile {
     fn new(name: String, text: Arc<str>) -> Self {
-        let mut line_starts = vec![0];
-        let newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-        line_starts.extend(newlines.map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX)));
         Self {
             name,
             text,
-            line_starts,
+            index: OnceLock::new(),
         }
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::new(&self.text))
     }
 
     /// The place of byte `offset`; the end of the text if it lies beyond.
     #[must_use]
     pub fn line_column(&self, offset: u32) -> LineColumn {
-        let index = self
+        let index = self.index();
+        let offset = (offset as usize).min(self.text.len());
+        let line = index
             .line_starts
-            .partition_point(|start| *start <= offset)
+            .partition_point(|start| *start as usize <= offset)
             .max(1);
-        let start = self.line_starts.get(index - 1).copied().unwrap_or(0) as usize;
-        let end = (offset as usize).min(self.text.len());
-        let before = self.text.as_bytes().get(start..end).unwrap_or_default();
-        let characters = before.iter().filter(|b| (**b & 0xC0) != 0x80).count();
+        let start = index.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let column = index.characters_before(&self.text, offset)
+            - index.characters_before(&self.text, start);
         LineColumn {
-            line: u32::try_from(index).unwrap_or(u32::MAX),
-            column: u32::try_from(characters + 1).unwrap_or(u32::MAX),
+            line: clamped(line),
+            column: clamped(column + 1),
         }
+    }
+
+    /// The bytes of a line, from 1, without its line break; empty if there is no such line.
+    #[must_use]
+    pub fn line_range(&self, line: u32) -> Range<usize> {
+        let starts = &self.index().line_starts;
+        let start = (line as usize).checked_sub(1).and_then(|i| starts.get(i));
+        let Some(start) = start.map(|start| *start as usize) else {
+            return 0..0;
+        };
+        let next = starts.get(line as usize);
+        let end = next.map_or(self.text.len(), |next| *next as usize);
+        let text = self.text.get(start..end).unwrap_or_default();
+        start..start + text.trim_end_matches(['\n', '\r']).len()
     }
 
     /// The text of a line, from 1, without its line break; empty if there is no such line.
     #[must_use]
     pub fn line(&self, line: u32) -> &str {
-        let Some(index) = (line as usize).checked_sub(1) else {
-            return "";
-        };
-        let Some(start) = self.line_starts.get(index) else {
-            return "";
-        };
-        let end = self
-            .line_starts
-            .get(index + 1)
-            .map_or(self.text.len(), |next| *next as usize);
-        let text = self.text.get(*start as usize..end).unwrap_or_default();
-        text.trim_end_matches(['\n', '\r'])
+        self.text.get(self.line_range(line)).unwrap_or_default()
     }
 }
 
@@ -160,5 +214,52 @@ impl Sources {
         self.get(span.file)
             .and_then(|file| file.text.get(span.start as usize..span.end as usize))
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FileId, LineColumn, Sources};
+    use proptest::prelude::*;
+
+    /// The same by reading every character from the start.
+    fn slow(text: &str, offset: usize) -> LineColumn {
+        let mut place = LineColumn { line: 1, column: 1 };
+        for (at, c) in text.char_indices() {
+            if at >= offset {
+                break;
+            }
+            if c == '\n' {
+                place.line += 1;
+                place.column = 1;
+            } else {
+                place.column += 1;
+            }
+        }
+        place
+    }
+
+    proptest! {
+        #[test]
+        fn places_equal_those_counted_by_hand(parts in prop::collection::vec("[aé€\n]{0,600}", 1..6)) {
+            let text = parts.concat();
+            let mut sources = Sources::new();
+            let id = sources.add("t", text.as_str());
+            let file = sources.get(id).unwrap();
+            for (at, _) in text.char_indices() {
+                prop_assert_eq!(file.line_column(u32::try_from(at).unwrap()), slow(&text, at));
+            }
+            prop_assert_eq!(file.line_column(u32::MAX), slow(&text, text.len()));
+        }
+    }
+
+    #[test]
+    fn lines_come_without_their_breaks() {
+        let mut sources = Sources::new();
+        let id = sources.add("t", "one\r\ntwo\n");
+        let file = sources.get(id).unwrap();
+        let lines: Vec<&str> = (0..5).map(|line| file.line(line)).collect();
+        assert_eq!(lines, ["", "one", "two", "", ""]);
+        assert!(sources.get(FileId(1)).is_none());
     }
 }

@@ -5,6 +5,8 @@ use crate::{Report, Sources};
 mod json;
 mod text;
 
+pub use text::diagnostics_text;
+
 /// An output format: its name on the command line and its function.
 #[derive(Debug, Clone, Copy)]
 pub struct Format {
