@@ -1,0 +1,136 @@
+//! One feature is one file and one line in a list: no file that the list does not name, and no
+//! source file that no `mod` reaches, because the compiler says nothing about either.
+
+use std::collections::BTreeSet;
+
+use crate::tree::{File, assert_none, files};
+
+/// The directories of features and the names of their lists, in their `mod.rs`.
+const LISTS: [(&str, &str); 4] = [
+    ("crates/resources/src/kinds/", "KINDS"),
+    ("crates/diagnostics/src/render/", "FORMATS"),
+    ("crates/compile/src/targets/", "TARGETS"),
+    ("crates/cli/src/commands/", "COMMANDS"),
+];
+
+/// The files of a directory that its list does not name as `stem::…`.
+fn unlisted(files: &[File], directory: &str, list: &str) -> Vec<String> {
+    let inside = files.iter().filter(|file| file.path.starts_with(directory));
+    let features: BTreeSet<&str> = inside
+        .filter_map(|file| {
+            let rest = file.path.strip_prefix(directory)?;
+            let first = rest.split('/').next()?;
+            Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|name| *name != "mod")
+        })
+        .collect();
+    if features.is_empty() {
+        return Vec::new();
+    }
+    let home = format!("{directory}mod.rs");
+    let text = files.iter().find(|file| file.path == home);
+    let Some(entries) = text.and_then(|file| entries(&file.text, list)) else {
+        return vec![format!("{home}: no list {list}")];
+    };
+    let missing = features.iter().filter(|name| !names(entries, name));
+    missing
+        .map(|name| format!("{home}: {list} does not name {name}"))
+        .collect()
+}
+
+/// The text of `NAME: … = …;`.
+fn entries<'a>(text: &'a str, list: &str) -> Option<&'a str> {
+    let start = text.find(&format!(" {list}:"))?;
+    let rest = &text[start..];
+    let value = &rest[rest.find('=')?..];
+    Some(&value[..value.find(';')?])
+}
+
+/// Whether `entries` uses the module `name`.
+fn names(entries: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    entries
+        .match_indices(&path)
+        .any(|(at, _)| !entries[..at].ends_with(is_word))
+}
+
+/// The source files of `crates/*/src` that no chain of `mod` lines from a root reaches.
+fn unreachable(files: &[File]) -> Vec<String> {
+    let sources: Vec<&File> = files
+        .iter()
+        .filter(|file| file.is_rust() && file.path.contains("/src/"))
+        .collect();
+    let find = |path: &str| sources.iter().find(|file| file.path == path).copied();
+    let is_root = |file: &&File| {
+        let (_, inner) = file.path.split_once("/src/").unwrap();
+        inner == "lib.rs" || inner == "main.rs" || inner.starts_with("bin/")
+    };
+    let mut reached: BTreeSet<&str> = BTreeSet::new();
+    let mut queue: Vec<&File> = sources.iter().copied().filter(is_root).collect();
+    while let Some(file) = queue.pop() {
+        if !reached.insert(&file.path) {
+            continue;
+        }
+        let (directory, name) = file.path.rsplit_once('/').unwrap();
+        let home = match name {
+            "lib.rs" | "main.rs" | "mod.rs" => directory.to_owned(),
+            _ => file.path.trim_end_matches(".rs").to_owned(),
+        };
+        for module in modules(&file.text) {
+            let flat = find(&format!("{home}/{module}.rs"));
+            queue.extend(flat.or_else(|| find(&format!("{home}/{module}/mod.rs"))));
+        }
+    }
+    let missing = sources.iter().filter(|file| !reached.contains(&*file.path));
+    missing
+        .map(|file| format!("{}: no `mod` line reaches it", file.path))
+        .collect()
+}
+
+/// The names of `mod name;` lines.
+fn modules(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(str::trim);
+    lines
+        .filter_map(|line| {
+            let (before, name) = line.strip_suffix(';')?.rsplit_once("mod ")?;
+            let visible = before.is_empty() || before.starts_with("pub");
+            visible.then_some(name)
+        })
+        .collect()
+}
+
+#[test]
+fn every_feature_is_in_its_list() {
+    let files = files();
+    let found = LISTS
+        .iter()
+        .flat_map(|(directory, list)| unlisted(&files, directory, list));
+    assert_none(&found.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_source_file_is_compiled() {
+    assert_none(&unreachable(&files()));
+}
+
+#[test]
+fn a_forgotten_file_is_found() {
+    let files = [
+        File::new(
+            "a/src/kinds/mod.rs",
+            "mod pod;\npub const KINDS: &[Kind] = &[pod::KIND];\n",
+        ),
+        File::new("a/src/kinds/pod.rs", ""),
+        File::new("a/src/kinds/od.rs", ""),
+        File::new("a/src/lib.rs", "pub mod kinds;\n"),
+    ];
+    assert_eq!(
+        unlisted(&files, "a/src/kinds/", "KINDS"),
+        ["a/src/kinds/mod.rs: KINDS does not name od"]
+    );
+    assert_eq!(
+        unreachable(&files),
+        ["a/src/kinds/od.rs: no `mod` line reaches it"]
+    );
+    assert_none(&unlisted(&files, "b/src/", "KINDS"));
+}
