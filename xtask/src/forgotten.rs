@@ -10,7 +10,7 @@ const LISTS: [(&str, &str); 4] = [
     ("crates/resources/src/kinds/", "KINDS"),
     ("crates/diagnostics/src/render/", "FORMATS"),
     ("crates/compile/src/targets/", "TARGETS"),
-    ("crates/cli/src/commands/", "COMMANDS"),
+    ("crates/cli/src/commands/", "Command"),
 ];
 
 /// The files of a directory that its list does not name as `stem::…`.
@@ -37,12 +37,13 @@ fn unlisted(files: &[File], directory: &str, list: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text of `NAME: … = …;`.
+/// The text of the constant `NAME: … = …;` or of the `enum NAME { … }`.
 fn entries<'a>(text: &'a str, list: &str) -> Option<&'a str> {
-    let start = text.find(&format!(" {list}:"))?;
-    let rest = &text[start..];
-    let value = &rest[rest.find('=')?..];
-    Some(&value[..value.find(';')?])
+    if let Some((_, rest)) = text.split_once(&format!(" {list}: ")) {
+        return rest.split_once('=')?.1.split(';').next();
+    }
+    let (_, rest) = text.split_once(&format!("enum {list} {{"))?;
+    rest.split('}').next()
 }
 
 /// Whether `entries` uses the module `name`.
@@ -133,4 +134,14 @@ fn a_forgotten_file_is_found() {
         ["a/src/kinds/od.rs: no `mod` line reaches it"]
     );
     assert_none(&unlisted(&files, "b/src/", "KINDS"));
+    let text = "mod fmt;\nenum Command {\n    Fmt(fmt::Arguments),\n}\nfn f() { old::run() }\n";
+    let files = [
+        File::new("c/mod.rs", text),
+        File::new("c/fmt.rs", ""),
+        File::new("c/old.rs", ""),
+    ];
+    assert_eq!(
+        unlisted(&files, "c/", "Command"),
+        ["c/mod.rs: Command does not name old"]
+    );
 }
