@@ -1,0 +1,456 @@
+//! Builds trees from parser events: iterative, limited, aliases shared and never copied.
+
+use crate::limits::{Limits, exceeded};
+use crate::tree::{Content, Data, Document, Entry, Index};
+use crate::{Parsed, span};
+use granit_parser::{Event, Options, Parser, ScalarStyle};
+use palisade_diagnostics::{Diagnostic, FileId, Span};
+use std::collections::HashMap;
+
+/// Reads the documents of one piece of a stream.
+pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, parsed: &mut Parsed) {
+    let mut options = Options::default();
+    options.emit_comments = false;
+    let mut events = Parser::new_from_str_with_options(part, options);
+    let mut builder = Builder::new(file, offset, limits);
+    loop {
+        let (event, place) = match events.next_event() {
+            None => break,
+            Some(Ok(pair)) => pair,
+            Some(Err(error)) => {
+                let at = error.marker().byte_offset().unwrap_or(part.len()) + offset;
+                let at = span(
+                    file,
+                    at.min(offset + part.len()),
+                    at.min(offset + part.len()),
+                );
+                let info = error.info();
+                parsed
+                    .diagnostics
+                    .push(if info.contains("recursion limit") {
+                        let limit = limits.max_depth;
+                        exceeded(Some(at), "values are nested too deep", limit, "levels")
+                    } else {
+                        syntax(part, at, &info)
+                    });
+                return;
+            }
+        };
+        let range = place.byte_range().unwrap_or(0..0);
+        match builder.event(event, (range.start, range.end)) {
+            Step::Go => {}
+            Step::Ready(document) => {
+                if document.root().is_null() && document.span().start == document.span().end {
+                    continue;
+                }
+                parsed.documents.push(document);
+            }
+            Step::Bad(mut list) => {
+                parsed.diagnostics.append(&mut list);
+            }
+            Step::Abandon(diagnostic) => {
+                parsed.diagnostics.push(*diagnostic);
+                return;
+            }
+        }
+        if builder.finished {
+            return;
+        }
+    }
+}
+
+/// A syntax error in words, with advice for the two most frequent causes.
+fn syntax(part: &str, at: Span, info: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error("PAL0001", format!("not YAML: {info}")).at(at, "");
+    if part.contains("{{") {
+        diagnostic.help("this looks like a Helm template: render it first with `helm template`")
+    } else if part.contains('\t') {
+        diagnostic.help("YAML forbids tabs for indentation: use spaces")
+    } else {
+        diagnostic.help("check the indentation, the quotes and the colons around this place")
+    }
+}
+
+/// What an event leads to.
+enum Step {
+    Go,
+    Ready(Document),
+    /// The document was read to its end and is bad in itself.
+    Bad(Vec<Diagnostic>),
+    /// Reading on would cost too much.
+    Abandon(Box<Diagnostic>),
+}
+
+/// An open list or map.
+struct Frame {
+    start: u32,
+    anchor: usize,
+    /// Values so far; for a map, keys and values in turn.
+    children: Vec<Index>,
+    map: bool,
+    /// Deepest child so far, and how many values it stands for.
+    height: u32,
+    size: u64,
+}
+
+/// What an anchor stands for.
+#[derive(Clone, Copy)]
+struct Anchored {
+    index: Index,
+    height: u32,
+    size: u64,
+}
+
+struct Builder<'l> {
+    file: FileId,
+    offset: usize,
+    limits: &'l Limits,
+    document: Document,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, Anchored>,
+    problems: Vec<Diagnostic>,
+    root: Option<Index>,
+    finished: bool,
+}
+
+impl<'l> Builder<'l> {
+    fn new(file: FileId, offset: usize, limits: &'l Limits) -> Self {
+        let document = Document {
+            file: file.0,
+            ..Document::default()
+        };
+        Self {
+            file,
+            offset,
+            limits,
+            document,
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            problems: Vec::new(),
+            root: None,
+            finished: false,
+        }
+    }
+
+    fn small(&self, at: usize) -> u32 {
+        u32::try_from(at + self.offset).unwrap_or(u32::MAX)
+    }
+
+    fn span(&self, (start, end): (usize, usize)) -> Span {
+        Span::new(self.file, self.small(start), self.small(end))
+    }
+
+    fn event(&mut self, event: Event<'_>, place: (usize, usize)) -> Step {
+        match event {
+            Event::StreamEnd => self.finished = true,
+            Event::DocumentEnd => return self.end_document(),
+            Event::Scalar(text, style, anchor, tag) => {
+                if text.len() > self.limits.max_scalar {
+                    let at = (place.0, place.0 + 1);
+                    return self.too("value is too long", at, self.limits.max_scalar, "bytes");
+                }
+                let string = style != ScalarStyle::Plain
+                    || tag.as_deref().is_some_and(|t| t.suffix() == "str");
+                let index = self.scalar(&text, string, place);
+                return self.place(index, anchor, 1, 1, place);
+            }
+            Event::SequenceStart(_, anchor, _) => return self.open(anchor, false, place),
+            Event::MappingStart(_, anchor, _) => return self.open(anchor, true, place),
+            Event::SequenceEnd | Event::MappingEnd => return self.close(place),
+            Event::Alias(anchor) => return self.alias(anchor, place),
+            _ => {}
+        }
+        Step::Go
+    }
+
+    fn too(&self, what: &str, place: (usize, usize), limit: usize, unit: &str) -> Step {
+        let at = Some(self.span(place));
+        Step::Abandon(Box::new(exceeded(at, what, limit, unit)))
+    }
+
+    fn scalar(&mut self, text: &str, string: bool, place: (usize, usize)) -> Index {
+        let start = u32::try_from(self.document.buffer.len()).unwrap_or(u32::MAX);
+        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        self.document.buffer.push_str(text);
+        let content = if string {
+            Content::Quoted { start, len }
+        } else {
+            Content::Plain { start, len }
+        };
+        self.push(content, (self.small(place.0), self.small(place.1)))
+    }
+
+    fn push(&mut self, content: Content, (start, end): (u32, u32)) -> Index {
+        let index = u32::try_from(self.document.nodes.len()).unwrap_or(u32::MAX);
+        self.document.nodes.push(Data {
+            start,
+            end: end.max(start),
+            content,
+        });
+        index
+    }
+
+    fn open(&mut self, anchor: usize, map: bool, place: (usize, usize)) -> Step {
+        if self.stack.len() >= self.limits.max_depth {
+            return self.too(
+                "values are nested too deep",
+                place,
+                self.limits.max_depth,
+                "levels",
+            );
+        }
+        self.stack.push(Frame {
+            start: self.small(place.0),
+            anchor,
+            children: Vec::new(),
+            map,
+            height: 0,
+            size: 1,
+        });
+        Step::Go
+    }
+
+    fn close(&mut self, place: (usize, usize)) -> Step {
+        let Some(frame) = self.stack.pop() else {
+            return Step::Go;
+        };
+        let last = frame
+            .children
+            .last()
+            .and_then(|i| self.document.nodes.get(*i as usize))
+            .map_or(frame.start, |data| data.end);
+        // The end event of block collections is empty and lies after the white space that follows.
+        let end = if place.1 > place.0 {
+            self.small(place.1)
+        } else {
+            last
+        };
+        let len = u32::try_from(frame.children.len()).unwrap_or(u32::MAX);
+        let content = if frame.map {
+            let start = u32::try_from(self.document.entries.len()).unwrap_or(u32::MAX);
+            let len = self.entries(&frame.children);
+            Content::Map { start, len }
+        } else {
+            let start = u32::try_from(self.document.items.len()).unwrap_or(u32::MAX);
+            self.document.items.extend_from_slice(&frame.children);
+            Content::List { start, len }
+        };
+        let index = self.push(content, (frame.start, end));
+        self.place(index, frame.anchor, frame.height + 1, frame.size, place)
+    }
+
+    /// Puts a finished value into its parent.
+    fn place(
+        &mut self,
+        index: Index,
+        anchor: usize,
+        height: u32,
+        size: u64,
+        place: (usize, usize),
+    ) -> Step {
+        if anchor != 0 {
+            let anchored = Anchored {
+                index,
+                height,
+                size,
+            };
+            self.anchors.insert(anchor, anchored);
+        }
+        match self.stack.last_mut() {
+            None => {
+                self.root = Some(index);
+            }
+            Some(frame) => {
+                frame.children.push(index);
+                frame.height = frame.height.max(height);
+                frame.size = frame.size.saturating_add(size);
+                if frame.size > self.limits.max_nodes as u64 {
+                    return self.too("too many values", place, self.limits.max_nodes, "values");
+                }
+                let depth = self.stack.len() + height as usize;
+                if depth > self.limits.max_depth + 1 {
+                    let limit = self.limits.max_depth;
+                    return self.too("values are nested too deep", place, limit, "levels");
+                }
+            }
+        }
+        Step::Go
+    }
+
+    fn alias(&mut self, anchor: usize, place: (usize, usize)) -> Step {
+        match self.anchors.get(&anchor).copied() {
+            Some(a) => self.place(a.index, 0, a.height, a.size, place),
+            None => {
+                let at = self.span(place);
+                self.problems.push(
+                    Diagnostic::error("PAL0003", "an alias stands inside what it stands for")
+                        .at(at, "")
+                        .help("write the value out"),
+                );
+                let index = self.scalar("", false, place);
+                self.place(index, 0, 1, 1, place)
+            }
+        }
+    }
+
+    /// Turns keys and values into entries: merge keys are resolved, duplicates are errors.
+    fn entries(&mut self, children: &[Index]) -> u32 {
+        let first = self.document.entries.len();
+        let mut merges = Vec::new();
+        let mut seen = Seen::new(first);
+        for pair in children.chunks(2) {
+            let [key, value] = pair else { continue };
+            let Some(data) = self.document.nodes.get(*key as usize).copied() else {
+                continue;
+            };
+            let at = Span::new(self.file, data.start, data.end);
+            let (plain, start, len) = match data.content {
+                Content::Plain { start, len } => (true, start, len),
+                Content::Quoted { start, len } => (false, start, len),
+                Content::List { .. } | Content::Map { .. } => {
+                    self.problems.push(complex_key(at));
+                    continue;
+                }
+            };
+            let text = self
+                .document
+                .buffer
+                .get(start as usize..(start + len) as usize);
+            let text = text.unwrap_or_default();
+            if plain && text == "<<" {
+                merges.push((*value, at));
+                continue;
+            }
+            if let Some(before) = seen.find(&self.document, text) {
+                let before = Span::new(self.file, before.start, before.end);
+                self.problems.push(duplicate(text, before, at));
+                continue;
+            }
+            self.document.entries.push(Entry {
+                text: (start, len),
+                start: data.start,
+                end: data.end,
+                value: *value,
+            });
+        }
+        for (value, at) in merges {
+            self.merge(value, at, &mut seen);
+        }
+        u32::try_from(self.document.entries.len() - first).unwrap_or(u32::MAX)
+    }
+
+    /// `<<`: the entries of a map, or of a list of maps, where the map has none of its own.
+    fn merge(&mut self, value: Index, at: Span, seen: &mut Seen) {
+        let content = self.document.nodes.get(value as usize).map(|d| d.content);
+        let sources: Vec<Index> = match content {
+            Some(Content::List { start, len }) => {
+                let range = start as usize..(start + len) as usize;
+                self.document.items.get(range).unwrap_or_default().to_vec()
+            }
+            _ => vec![value],
+        };
+        for source in sources {
+            let content = self.document.nodes.get(source as usize).map(|d| d.content);
+            let Some(Content::Map { start, len }) = content else {
+                self.problems.push(
+                    Diagnostic::error("PAL0005", "`<<` needs a map, or a list of maps")
+                        .at(at, "")
+                        .help("merge an alias of a map: `<<: *name`"),
+                );
+                continue;
+            };
+            let range = start as usize..(start + len) as usize;
+            let more = self
+                .document
+                .entries
+                .get(range)
+                .unwrap_or_default()
+                .to_vec();
+            for entry in more {
+                let (start, len) = entry.text;
+                let range = start as usize..(start + len) as usize;
+                let text = self
+                    .document
+                    .buffer
+                    .get(range)
+                    .unwrap_or_default()
+                    .to_owned();
+                if seen.find(&self.document, &text).is_none() {
+                    self.document.entries.push(entry);
+                }
+            }
+        }
+    }
+
+    fn end_document(&mut self) -> Step {
+        let fresh = Builder::new(self.file, self.offset, self.limits);
+        let done = std::mem::replace(self, fresh);
+        if !done.problems.is_empty() {
+            // The document has been read to its end: nothing is left to skip.
+            let mut list = done.problems;
+            list.truncate(self.limits.max_diagnostics + 1);
+            return Step::Bad(list);
+        }
+        let mut document = done.document;
+        match done.root {
+            None => Step::Go,
+            Some(root) => {
+                document.root = root;
+                Step::Ready(document)
+            }
+        }
+    }
+}
+
+/// Finds a key among the entries of the map that is being closed: by looking at all of a few, by
+/// hashing many, so that a map of any size costs linear time.
+struct Seen {
+    first: usize,
+    /// Key to index of its entry, for those that are indexed.
+    index: HashMap<String, usize>,
+    indexed: usize,
+}
+
+/// Up to here looking is faster than hashing.
+const FEW: usize = 16;
+
+impl Seen {
+    fn new(first: usize) -> Self {
+        Self {
+            first,
+            index: HashMap::new(),
+            indexed: first,
+        }
+    }
+
+    fn find(&mut self, document: &Document, key: &str) -> Option<Entry> {
+        let entries = document.entries.get(self.first..).unwrap_or_default();
+        let text = |entry: &Entry| {
+            let (start, len) = entry.text;
+            let range = start as usize..(start + len) as usize;
+            document.buffer.get(range).unwrap_or_default()
+        };
+        if entries.len() <= FEW {
+            return entries.iter().find(|e| text(e) == key).copied();
+        }
+        while let Some(entry) = document.entries.get(self.indexed) {
+            self.index.insert(text(entry).to_owned(), self.indexed);
+            self.indexed += 1;
+        }
+        let index = self.index.get(key)?;
+        document.entries.get(*index).copied()
+    }
+}
+
+fn complex_key(at: Span) -> Diagnostic {
+    Diagnostic::error("PAL0006", "a key must be a word, not a list or a map")
+        .at(at, "")
+        .help("Kubernetes objects have string keys only")
+}
+
+pub(crate) fn duplicate(text: &str, before: Span, at: Span) -> Diagnostic {
+    Diagnostic::error("PAL0010", format!("duplicate key `{text}`"))
+        .at(at, "given again here")
+        .at(before, "first given here")
+        .help("keep one of the two: the API server would silently take the last")
+}

@@ -1,0 +1,54 @@
+//! From bytes to text.
+
+use palisade_diagnostics::Diagnostic;
+
+/// The text of a file: UTF-8, a byte-order mark taken off.
+///
+/// # Errors
+/// Bytes that are no UTF-8, UTF-16, or NUL characters, with the place and the fix (PAL0002).
+#[expect(
+    clippy::result_large_err,
+    reason = "once per file, and a diagnostic is what callers want"
+)]
+pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
+    let wrong = |what: String| Diagnostic::error("PAL0002", format!("`{name}` {what}"));
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        return Err(wrong("is UTF-16".to_owned()).help("save the file as UTF-8"));
+    }
+    let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        let byte = bytes.get(at).copied().unwrap_or_default();
+        wrong(format!(
+            "is not UTF-8: byte 0x{byte:02X} on line {}",
+            line(bytes, at)
+        ))
+        .help("save the file as UTF-8; is it a manifest at all?")
+    })?;
+    if let Some(at) = text.find('\0') {
+        return Err(
+            wrong(format!("holds a NUL character on line {}", line(bytes, at)))
+                .help("remove it; is the file a manifest at all?"),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+fn line(bytes: &[u8], at: usize) -> usize {
+    let before = bytes.get(..at).unwrap_or_default();
+    1 + before.iter().filter(|b| **b == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn bad_bytes_are_named_with_their_line() {
+        assert_eq!(decode("f", b"\xEF\xBB\xBFa: 1").unwrap(), "a: 1");
+        let title = |bytes: &[u8]| decode("f", bytes).unwrap_err().title;
+        assert_eq!(title(b"a\nb\xFF"), "`f` is not UTF-8: byte 0xFF on line 2");
+        assert_eq!(title(b"a\0"), "`f` holds a NUL character on line 1");
+        assert_eq!(title(b"\xFF\xFEa\0"), "`f` is UTF-16");
+    }
+}

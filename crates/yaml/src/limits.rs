@@ -1,0 +1,41 @@
+//! Limits on input, and what is said when one is reached.
+
+use palisade_diagnostics::{Diagnostic, Span};
+
+/// Upper bounds on one text. Reaching one is a diagnostic, never a wrong answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the text. Default 1 GiB.
+    pub max_bytes: usize,
+    /// Nesting of lists and maps. Default 100, far beyond any Kubernetes object.
+    pub max_depth: usize,
+    /// Values of one document, aliases counted as what they stand for. Default 10 million.
+    pub max_nodes: usize,
+    /// Documents. Default 2 million.
+    pub max_documents: usize,
+    /// Bytes of one scalar. Default 16 MiB.
+    pub max_scalar: usize,
+    /// Diagnostics of one text. Default 1000.
+    pub max_diagnostics: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 1 << 30,
+            max_depth: 100,
+            max_nodes: 10_000_000,
+            max_documents: 2_000_000,
+            max_scalar: 16 << 20,
+            max_diagnostics: 1000,
+        }
+    }
+}
+
+/// The diagnostic for a limit.
+pub(crate) fn exceeded(span: Option<Span>, what: &str, limit: usize, unit: &str) -> Diagnostic {
+    Diagnostic::error("PAL0004", what.to_owned())
+        .at_opt(span, "")
+        .note(format!("limit: {limit} {unit}"))
+        .help("no Kubernetes object needs this: check where the text comes from")
+}
