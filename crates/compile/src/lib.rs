@@ -1,1 +1,20 @@
 //! Intent to artefacts, proven before they leave.
+//!
+//! [`TARGETS`] turn a closed matrix into objects ([`Artefacts`]), one file per target. [`LAYOUTS`] turn
+//! proven artefacts into named texts; writing those to disk is the caller's.
+
+mod artefacts;
+mod halves;
+mod layouts;
+mod names;
+mod proven;
+mod rules;
+mod selectors;
+mod synthetic;
+mod targets;
+
+pub use artefacts::{Artefacts, Object};
+pub use layouts::{Files, LAYOUTS, Layout};
+pub use proven::{Proven, compile};
+pub use synthetic::synthetic_world;
+pub use targets::{TARGETS, Target};

@@ -1,0 +1,12 @@
+//! What the compiler writes, from small intents.
+
+#[cfg(test)]
+mod deterministic;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod schemas;
+#[cfg(test)]
+mod support;
