@@ -42,3 +42,41 @@ pub enum Enforcement {
     /// Nothing shows it: answers assume enforcement and say so.
     NotShown,
 }
+
+/// A plugin by name: whether `ipBlock` matches pods, and whether it enforces.
+type Known = (&'static str, bool, Enforcement);
+
+/// Plugins with their documented choices.
+const KNOWN: [Known; 10] = [
+    ("antrea", true, Enforcement::Enforced),
+    ("aws-vpc-cni", true, Enforcement::Enforced),
+    ("calico", true, Enforcement::Enforced),
+    ("cilium", false, Enforcement::Enforced),
+    ("flannel", false, Enforcement::NotEnforced),
+    ("kube-network-policies", true, Enforcement::Enforced),
+    ("kube-router", true, Enforcement::Enforced),
+    ("none", false, Enforcement::NotEnforced),
+    ("ovn-kubernetes", true, Enforcement::Enforced),
+    ("weave-net", true, Enforcement::Enforced),
+];
+
+impl Profile {
+    /// The names that [`Profile::named`] knows, sorted.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KNOWN.iter().map(|known| known.0)
+    }
+
+    /// The profile of a network plugin, if it is known.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let (name, ip_block_matches_pods, enforcement) =
+            KNOWN.iter().find(|known| known.0 == name)?;
+        Some(Self {
+            ip_block_matches_pods: *ip_block_matches_pods,
+            cni: Cni {
+                name: Some((*name).to_owned()),
+                enforcement: *enforcement,
+            },
+        })
+    }
+}

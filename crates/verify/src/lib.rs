@@ -1,1 +1,18 @@
 //! The symbolic engine: what can talk, what was declared, and a witness for each difference.
+//!
+//! [`Engine`] answers for classes of pods and cells of addresses. [`prove`] compares an
+//! [`Intent`](palisade_netmodel::Intent) with a [`World`](palisade_netmodel::World) in both
+//! directions and for encryption. [`difference`] compares two worlds. No counterexample leaves this
+//! crate before `netmodel::reference` has confirmed it.
+
+mod difference;
+mod engine;
+mod explain;
+mod names;
+mod prove;
+
+pub use difference::{Change, Difference, difference, impact};
+pub use engine::{EndpointId, Engine, Pair, Passage, RuleId};
+pub use explain::explain;
+pub use names::Names;
+pub use prove::{Options, Proof, prove};

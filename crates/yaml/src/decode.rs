@@ -6,10 +6,6 @@ use palisade_diagnostics::Diagnostic;
 ///
 /// # Errors
 /// Bytes that are no UTF-8, UTF-16, or NUL characters, with the place and the fix (PAL0002).
-#[expect(
-    clippy::result_large_err,
-    reason = "once per file, and a diagnostic is what callers want"
-)]
 pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
     let wrong = |what: String| Diagnostic::error("PAL0002", format!("`{name}` {what}"));
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {

@@ -1,1 +1,130 @@
-//! The plain definition.
+//! The plain definition of "may this flow pass, and how is it encrypted?".
+//!
+//! Short and slow: one flow at a time, every object looked at anew, in the words of the Kubernetes
+//! and Istio documents. It is never optimised. Every engine must agree with it; where they differ,
+//! the specification decides, and this text is corrected only if it misreads the specification.
+
+mod authorization;
+mod client_tls;
+mod gateway;
+mod mesh;
+mod network_policy;
+mod peer_authentication;
+
+use crate::{
+    Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Origin, Outcome, Phase, Pod,
+    World,
+};
+
+/// Judges one flow. A packet meets the layers in this order: do the ends exist, egress at the source,
+/// ingress at the destination, the destination's proxy.
+#[must_use]
+pub fn decide(world: &World, flow: &Flow) -> Decision {
+    if let Some(cause) = missing_end(world, flow) {
+        return denied(vec![cause]);
+    }
+    // Kubernetes documentation, Network Policies: a pod cannot block access to itself.
+    if flow.source == flow.destination && pod(world, flow.source).is_some() {
+        let text = "a pod always reaches itself".to_owned();
+        return Decision {
+            outcome: Outcome::Allow,
+            encryption: Encryption::None,
+            because: vec![node(Outcome::Allow, Origin::default(), text)],
+        };
+    }
+    let mut outcome = Outcome::Allow;
+    let mut because = Vec::new();
+    for direction in [Direction::Egress, Direction::Ingress] {
+        let half = network_policy::half(world, direction, flow);
+        outcome = outcome.and(half.outcome);
+        because.extend(half.because);
+    }
+    let (verdict, mut encryption) = mesh::decide(world, flow, &mut because);
+    outcome = outcome.and(verdict);
+    if outcome == Outcome::Deny {
+        encryption = Encryption::None;
+    }
+    Decision {
+        outcome,
+        encryption,
+        because,
+    }
+}
+
+/// The verdict of one layer.
+struct Half {
+    outcome: Outcome,
+    because: Vec<Cause>,
+}
+
+fn denied(because: Vec<Cause>) -> Decision {
+    Decision {
+        outcome: Outcome::Deny,
+        encryption: Encryption::None,
+        because,
+    }
+}
+
+/// A cause that is no policy.
+fn node(outcome: Outcome, origin: Origin, text: String) -> Cause {
+    Cause {
+        layer: Layer::Node,
+        outcome,
+        subject: None,
+        origin,
+        text,
+    }
+}
+
+/// The pod of an end, if it is one.
+fn pod(world: &World, end: Endpoint) -> Option<&Pod> {
+    match end {
+        Endpoint::Pod(id) => world.pod(id),
+        Endpoint::Address(_) => None,
+    }
+}
+
+/// An end that is no endpoint: a pod that does not exist, has completed
+/// (`Kubernetes API, Pod .status.phase` Succeeded or Failed), or is scaled to zero; an address that
+/// belongs to a live pod must be asked about as that pod.
+fn missing_end(world: &World, flow: &Flow) -> Option<Cause> {
+    for (end, role) in [(flow.source, "source"), (flow.destination, "destination")] {
+        let problem = match end {
+            Endpoint::Address(address) => owner(world, address)
+                .map(|pod| (pod.origin, format!("{address} is pod {}", pod.object()))),
+            Endpoint::Pod(id) => match world.pod(id) {
+                None => Some((Origin::default(), "no such pod".to_owned())),
+                Some(pod) => absent(pod, role).map(|why| (pod.origin, why)),
+            },
+        };
+        if let Some((origin, why)) = problem {
+            return Some(node(
+                Outcome::Deny,
+                origin,
+                format!("the {role} is no endpoint: {why}"),
+            ));
+        }
+    }
+    None
+}
+
+fn owner(world: &World, address: std::net::IpAddr) -> Option<&Pod> {
+    world
+        .pods
+        .iter()
+        .find(|p| p.phase == Phase::Live && !p.host_network && p.addresses.known.contains(&address))
+}
+
+fn absent(pod: &Pod, role: &str) -> Option<String> {
+    match pod.phase {
+        Phase::Completed => Some(format!("pod {} has completed", pod.object())),
+        Phase::ScaledToZero => Some(format!(
+            "{} {} is scaled to zero",
+            pod.workload.kind, pod.workload.name
+        )),
+        Phase::Live if pod.host_group && role == "destination" => {
+            Some("the nodes' host network is only a source".to_owned())
+        }
+        Phase::Live => None,
+    }
+}

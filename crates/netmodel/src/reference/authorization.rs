@@ -1,0 +1,466 @@
+//! AuthorizationPolicy at a proxy (`istio.io, AuthorizationPolicy`).
+
+use super::mesh::plain_cause;
+use super::peer_authentication::matches;
+use super::{Half, client_tls, pod};
+use crate::{
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Cause, Condition, Endpoint, Flow,
+    GatewayServer, Layer, Operation, Outcome, Pod, ServerTls, Source, Subject, World,
+};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// How the proxy reads a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    Http,
+    Tcp,
+}
+
+/// Does something match? `None`: it depends on the request, or on an address that is not known.
+type Match = Option<bool>;
+
+/// The verdict on a sidecar's port. `identity` is the caller if it has shown its certificate.
+pub(super) fn decide(world: &World, flow: &Flow, receiver: &Pod, identity: Option<&Pod>) -> Half {
+    let doors = client_tls::doors(world, receiver, flow.port);
+    let mut wires = Vec::new();
+    for (_, port) in &doors {
+        wires.extend(declared(&port.name, port.app_protocol.as_deref()));
+    }
+    if doors.is_empty() {
+        wires.extend([Wire::Http, Wire::Tcp]);
+    }
+    decide_on(world, flow, receiver, identity, wires)
+}
+
+/// `istio.io, Protocol Selection`: by `appProtocol`, else by the first word of the port's name; else
+/// the protocol is detected, and both are possible.
+fn declared(name: &str, app_protocol: Option<&str>) -> Vec<Wire> {
+    let word = match app_protocol {
+        Some(word) => word.to_lowercase(),
+        None => name
+            .to_lowercase()
+            .split('-')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    match word.as_str() {
+        "http" | "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => vec![Wire::Http],
+        "https" | "tls" | "tcp" | "mongo" | "mysql" | "redis" => vec![Wire::Tcp],
+        _ => vec![Wire::Http, Wire::Tcp],
+    }
+}
+
+/// What a gateway's server hands on: HTTP if it is HTTP, or HTTPS that ends here.
+pub(super) fn wire_of_server(server: &GatewayServer) -> Wire {
+    match server.protocol.as_str() {
+        "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB" => Wire::Http,
+        "HTTPS" if server.tls != ServerTls::Passthrough => Wire::Http,
+        _ => Wire::Tcp,
+    }
+}
+
+/// The verdict if the port is read as any of `wires`: if they differ, it depends.
+pub(super) fn decide_on(
+    world: &World,
+    flow: &Flow,
+    receiver: &Pod,
+    identity: Option<&Pod>,
+    wires: Vec<Wire>,
+) -> Half {
+    let mut halves: Vec<Half> = wires
+        .into_iter()
+        .map(|wire| {
+            let request = Request {
+                world,
+                flow,
+                receiver,
+                identity,
+                wire,
+            };
+            request.decide()
+        })
+        .collect();
+    halves.sort_by_key(|h| h.outcome);
+    let differ = halves.first().map(|h| h.outcome) != halves.last().map(|h| h.outcome);
+    // The worse verdict's reasons are the more useful ones.
+    let Some(mut worst) = halves.pop() else {
+        return Half {
+            outcome: Outcome::Allow,
+            because: Vec::new(),
+        };
+    };
+    if differ {
+        worst.outcome = Outcome::Depends;
+        let text =
+            "the Service does not declare the port's protocol: HTTP and TCP are judged differently";
+        let cause = plain_cause(Layer::Authorization, Outcome::Depends, text.to_owned());
+        worst.because.push(cause);
+    }
+    worst
+}
+
+/// One request, as one proxy sees it.
+struct Request<'a> {
+    world: &'a World,
+    flow: &'a Flow,
+    receiver: &'a Pod,
+    identity: Option<&'a Pod>,
+    wire: Wire,
+}
+
+impl Request<'_> {
+    /// CUSTOM, then DENY, then ALLOW; AUDIT never decides. Without an ALLOW policy everything that is
+    /// not denied passes; with one, something must match.
+    fn decide(&self) -> Half {
+        let mut outcome = Outcome::Allow;
+        let mut because = Vec::new();
+        for policy in self.policies(AuthorizationAction::Custom) {
+            // An external provider decides.
+            if self.policy(policy) != Some(false) {
+                outcome = outcome.and(Outcome::Depends);
+                because.push(cause(
+                    policy,
+                    Outcome::Depends,
+                    "an external provider decides",
+                ));
+            }
+        }
+        for policy in self.policies(AuthorizationAction::Deny) {
+            let (verdict, text) = match self.policy(policy) {
+                Some(true) => (Outcome::Deny, "a DENY rule matches"),
+                Some(false) => continue,
+                None => (Outcome::Depends, "a DENY rule matches some requests"),
+            };
+            outcome = outcome.and(verdict);
+            because.push(cause(policy, verdict, text));
+        }
+        let allow = self.allow(&mut because);
+        Half {
+            outcome: outcome.and(allow),
+            because,
+        }
+    }
+
+    fn allow(&self, because: &mut Vec<Cause>) -> Outcome {
+        let policies = self.policies(AuthorizationAction::Allow);
+        if policies.is_empty() {
+            return Outcome::Allow;
+        }
+        let mut best = Outcome::Deny;
+        let mut found = None;
+        for policy in &policies {
+            let verdict = match self.policy(policy) {
+                Some(true) => Outcome::Allow,
+                Some(false) => Outcome::Deny,
+                None => Outcome::Depends,
+            };
+            if verdict < best {
+                best = verdict;
+                found = Some(*policy);
+            }
+        }
+        match (best, found) {
+            (Outcome::Allow, Some(policy)) => {
+                because.push(cause(policy, best, "an ALLOW rule matches"))
+            }
+            (_, Some(policy)) => {
+                because.push(cause(policy, best, "an ALLOW rule matches some requests"))
+            }
+            (_, None) => because.extend(policies.iter().map(|p| {
+                cause(
+                    p,
+                    Outcome::Deny,
+                    "an ALLOW policy applies, and no rule of it matches",
+                )
+            })),
+        }
+        best
+    }
+
+    /// Policies of the workload's namespace and of the root namespace whose selector takes it. Sidecars
+    /// ignore `targetRefs`; a dry run is never enforced.
+    fn policies(&self, action: AuthorizationAction) -> Vec<&AuthorizationPolicy> {
+        let here = |p: &&AuthorizationPolicy| {
+            p.action == action
+                && !p.dry_run
+                && !p.target_refs
+                && (p.object.namespace == self.receiver.namespace
+                    || p.object.namespace == self.world.mesh.root_namespace)
+                && matches(&p.selector, &self.receiver.labels)
+        };
+        self.world
+            .authorization_policies
+            .iter()
+            .filter(here)
+            .collect()
+    }
+
+    fn policy(&self, policy: &AuthorizationPolicy) -> Match {
+        policy
+            .rules
+            .iter()
+            .map(|rule| self.rule(policy, rule))
+            .fold(Some(false), or)
+    }
+
+    /// Any `from`, and any `to`, and all `when`; an empty list restricts nothing.
+    fn rule(&self, policy: &AuthorizationPolicy, rule: &AuthorizationRule) -> Match {
+        // On a TCP port an ALLOW rule with an HTTP field is left out as a whole; a DENY rule loses only
+        // the field, and so denies more.
+        if self.wire == Wire::Tcp
+            && policy.action == AuthorizationAction::Allow
+            && rule_has_http(rule)
+        {
+            return Some(false);
+        }
+        let namespace = &policy.object.namespace;
+        let mut found = Some(true);
+        if !rule.from.is_empty() {
+            let from = rule.from.iter().map(|s| self.source(namespace, s));
+            found = and(found, from.fold(Some(false), or));
+        }
+        if !rule.to.is_empty() {
+            let to = rule.to.iter().map(|o| self.operation(o));
+            found = and(found, to.fold(Some(false), or));
+        }
+        rule.when
+            .iter()
+            .fold(found, |found, c| and(found, self.condition(c)))
+    }
+
+    fn source(&self, namespace: &str, s: &Source) -> Match {
+        let mut found = Some(true);
+        found = and(found, listed(&s.principals, |v| self.principal(v)));
+        found = and(found, unlisted(&s.not_principals, |v| self.principal(v)));
+        found = and(found, listed(&s.namespaces, |v| self.namespace(v)));
+        found = and(found, unlisted(&s.not_namespaces, |v| self.namespace(v)));
+        let account = |v: &str| self.service_account(namespace, v);
+        found = and(found, listed(&s.service_accounts, account));
+        found = and(found, unlisted(&s.not_service_accounts, account));
+        found = and(found, listed(&s.ip_blocks, |v| self.peer_address(v)));
+        found = and(found, unlisted(&s.not_ip_blocks, |v| self.peer_address(v)));
+        found = and(
+            found,
+            listed(&s.remote_ip_blocks, |v| self.remote_address(v)),
+        );
+        found = and(
+            found,
+            unlisted(&s.not_remote_ip_blocks, |v| self.remote_address(v)),
+        );
+        if self.wire == Wire::Http {
+            // A token is part of the request.
+            found = and(found, listed(&s.request_principals, |_| None));
+            found = and(found, unlisted(&s.not_request_principals, |_| None));
+        }
+        found
+    }
+
+    fn operation(&self, o: &Operation) -> Match {
+        let listed_port = o.ports.is_empty() || o.ports.contains(&self.flow.port);
+        let found = Some(listed_port && !o.not_ports.contains(&self.flow.port));
+        if self.wire == Wire::Http && operation_has_http(o) {
+            // Method, path and host are part of the request.
+            return and(found, None);
+        }
+        found
+    }
+
+    fn condition(&self, c: &Condition) -> Match {
+        if self.wire == Wire::Tcp && is_http_key(&c.key) {
+            return Some(true);
+        }
+        let test = |v: &str| match c.key.as_str() {
+            "source.principal" => self.principal(v),
+            "source.namespace" => self.namespace(v),
+            "source.serviceAccount" => self.service_account("", v),
+            "source.ip" => self.peer_address(v),
+            "remote.ip" => self.remote_address(v),
+            "destination.ip" => any_in(&self.receiver.addresses.known, v),
+            "destination.port" => Some(v.parse() == Ok(self.flow.port)),
+            _ => None,
+        };
+        and(listed(&c.values, test), unlisted(&c.not_values, test))
+    }
+
+    /// Identities exist only with mTLS: without it no principal, namespace or account matches.
+    fn principal(&self, pattern: &str) -> Match {
+        Some(self.identity.is_some_and(|caller| {
+            let domain = &self.world.mesh.trust_domain;
+            let (namespace, account) = (&caller.namespace, &caller.service_account);
+            let principal = format!("{domain}/ns/{namespace}/sa/{account}");
+            string_matches(pattern, &principal)
+        }))
+    }
+
+    fn namespace(&self, pattern: &str) -> Match {
+        Some(
+            self.identity
+                .is_some_and(|caller| wildcard(pattern, &caller.namespace)),
+        )
+    }
+
+    /// `name` (in the policy's namespace) or `namespace/name`.
+    fn service_account(&self, default: &str, wanted: &str) -> Match {
+        let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
+        Some(
+            self.identity.is_some_and(|caller| {
+                caller.namespace == namespace && caller.service_account == name
+            }),
+        )
+    }
+
+    /// The address of the TCP peer.
+    fn peer_address(&self, block: &str) -> Match {
+        match self.flow.source {
+            Endpoint::Address(address) => Some(lies_in(&address, block)),
+            Endpoint::Pod(_) => match pod(self.world, self.flow.source) {
+                None => Some(false),
+                Some(p) if p.host_network && p.addresses.known.is_empty() => {
+                    any_in(&p.node_addresses.known, block)
+                }
+                Some(p) => any_in(&p.addresses.known, block),
+            },
+        }
+    }
+
+    /// On HTTP the address comes from a header that the caller can write.
+    fn remote_address(&self, block: &str) -> Match {
+        match self.wire {
+            Wire::Http => None,
+            Wire::Tcp => self.peer_address(block),
+        }
+    }
+}
+
+fn cause(policy: &AuthorizationPolicy, outcome: Outcome, text: &str) -> Cause {
+    Cause {
+        layer: Layer::Authorization,
+        outcome,
+        subject: Some(Subject {
+            kind: "AuthorizationPolicy",
+            object: policy.object.clone(),
+        }),
+        origin: policy.origin,
+        text: text.to_owned(),
+    }
+}
+
+fn and(a: Match, b: Match) -> Match {
+    if a == Some(false) || b == Some(false) {
+        Some(false)
+    } else if a == Some(true) && b == Some(true) {
+        Some(true)
+    } else {
+        None
+    }
+}
+
+fn or(a: Match, b: Match) -> Match {
+    and(a.map(|x| !x), b.map(|x| !x)).map(|x| !x)
+}
+
+/// One of the values; no values restrict nothing.
+fn listed(values: &[String], test: impl Fn(&str) -> Match) -> Match {
+    if values.is_empty() {
+        return Some(true);
+    }
+    values.iter().map(|v| test(v)).fold(Some(false), or)
+}
+
+/// None of the values.
+fn unlisted(values: &[String], test: impl Fn(&str) -> Match) -> Match {
+    let hit = values.iter().map(|v| test(v)).fold(Some(false), or);
+    hit.map(|x| !x)
+}
+
+fn any_in(addresses: &[IpAddr], block: &str) -> Match {
+    if addresses.is_empty() {
+        return None;
+    }
+    Some(addresses.iter().any(|a| lies_in(a, block)))
+}
+
+/// `ipBlocks`: CIDRs or single addresses. What is neither contains nothing.
+fn lies_in(address: &IpAddr, block: &str) -> bool {
+    if let Ok(net) = block.parse::<IpNet>() {
+        return net.contains(address);
+    }
+    block
+        .parse::<IpAddr>()
+        .is_ok_and(|single| single == *address)
+}
+
+fn rule_has_http(rule: &AuthorizationRule) -> bool {
+    rule.to.iter().any(operation_has_http)
+        || rule.when.iter().any(|c| is_http_key(&c.key))
+        || rule
+            .from
+            .iter()
+            .any(|s| !(s.request_principals.is_empty() && s.not_request_principals.is_empty()))
+}
+
+fn operation_has_http(o: &Operation) -> bool {
+    !(o.methods.is_empty()
+        && o.not_methods.is_empty()
+        && o.paths.is_empty()
+        && o.not_paths.is_empty()
+        && o.hosts.is_empty()
+        && o.not_hosts.is_empty())
+}
+
+fn is_http_key(key: &str) -> bool {
+    key.starts_with("request.")
+}
+
+/// `*` is any non-empty string, `*suffix`, `prefix*`, else the exact string.
+fn string_matches(pattern: &str, text: &str) -> bool {
+    if pattern == "*" {
+        !text.is_empty()
+    } else if let Some(suffix) = pattern.strip_prefix('*') {
+        text.ends_with(suffix)
+    } else if let Some(prefix) = pattern.strip_suffix('*') {
+        text.starts_with(prefix)
+    } else {
+        text == pattern
+    }
+}
+
+/// `*` stands for any string, anywhere in the pattern. `ends` are the prefixes of the text, by
+/// length, that the pattern read so far can be.
+fn wildcard(pattern: &str, text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
+    let mut ends = vec![false; text.len() + 1];
+    if let Some(empty) = ends.first_mut() {
+        *empty = true;
+    }
+    for p in pattern.chars() {
+        let mut next = vec![false; text.len() + 1];
+        let mut reached = false;
+        for (length, slot) in next.iter_mut().enumerate() {
+            let at = |i: usize| ends.get(i).copied().unwrap_or(false);
+            reached |= at(length);
+            *slot = match (p, length.checked_sub(1)) {
+                ('*', _) => reached,
+                (_, None) => false,
+                (c, Some(before)) => at(before) && text.get(before) == Some(&c),
+            };
+        }
+        ends = next;
+    }
+    ends.last().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{string_matches, wildcard};
+
+    #[test]
+    fn patterns() {
+        assert!(wildcard("a*b*", "axxbyy") && wildcard("*", "") && wildcard("a", "a"));
+        assert!(!wildcard("a*b", "axxc") && !wildcard("", "a"));
+        assert!(string_matches("*/sa/x", "td/ns/n/sa/x") && string_matches("td/*", "td/ns"));
+        assert!(!string_matches("*", "") && !string_matches("a*b", "axb"));
+    }
+}

@@ -1,0 +1,190 @@
+//! What a caller puts on the wire (`istio.io, DestinationRule, ClientTLSSettings`, and auto mTLS).
+
+use super::mesh::plain_cause;
+use super::peer_authentication::matches;
+use super::pod;
+use crate::{
+    Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Pod, PortSet, Protocol,
+    Proxy, Service, ServicePort, TargetPort, World,
+};
+
+/// One way to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// Plaintext, or TLS that is not the mesh's.
+    Plaintext,
+    /// Mesh mTLS with the workload's certificate.
+    MeshMtls,
+}
+
+impl Sent {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::MeshMtls => "mesh mTLS",
+        }
+    }
+}
+
+/// Every way that the caller has, what its proxy does by itself first.
+///
+/// A caller outside the mesh has plaintext only. A caller in the mesh sends mTLS if a Service leads
+/// to the port and the DestinationRule in force, or auto mTLS, says so. Where no Service leads to the
+/// port, nothing describes the call; its certificate is mounted, so mTLS is possible, unless its
+/// sidecar does not see the port.
+pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -> Vec<Sent> {
+    let excluded = match pod(world, flow.source).map(|caller| (caller, &caller.proxy)) {
+        None | Some((_, Proxy::None { .. })) => return vec![Sent::Plaintext],
+        Some((
+            _,
+            Proxy::Sidecar {
+                outbound_excluded, ..
+            },
+        )) => outbound_excluded.clone(),
+        Some((_, Proxy::Gateway)) => PortSet::empty(),
+    };
+    let doors = doors(world, receiver, flow.port);
+    let sends = if doors.is_empty() {
+        !excluded.contains(Protocol::Tcp, flow.port)
+    } else {
+        doors.iter().any(|(service, port)| {
+            !excluded.contains(Protocol::Tcp, port.port)
+                && pod(world, flow.source).is_some_and(|caller| {
+                    by_service(world, caller, receiver, (service, port), mode)
+                })
+        })
+    };
+    if sends {
+        vec![Sent::MeshMtls, Sent::Plaintext]
+    } else {
+        vec![Sent::Plaintext]
+    }
+}
+
+/// The step in words.
+pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
+    let enrolled =
+        pod(world, flow.source).is_some_and(|caller| !matches!(caller.proxy, Proxy::None { .. }));
+    let text = match (ways.first(), enrolled) {
+        (Some(Sent::MeshMtls), _) => "the caller's proxy sends mesh mTLS",
+        (_, true) => {
+            "the caller is in the mesh and sends plaintext here (DestinationRule, or a port that its sidecar leaves out)"
+        }
+        (_, false) => "the caller is outside the mesh and sends plaintext",
+    };
+    plain_cause(Layer::ClientTls, Outcome::Allow, text.to_owned())
+}
+
+/// Every TCP port of a Service that leads to a pod's port.
+pub(super) fn doors<'w>(
+    world: &'w World,
+    receiver: &Pod,
+    port: u16,
+) -> Vec<(&'w Service, &'w ServicePort)> {
+    let mut out = Vec::new();
+    for service in &world.services {
+        // A Service without a selector selects nothing.
+        let leads = service.object.namespace == receiver.namespace
+            && !service.selector.0.is_empty()
+            && matches(&service.selector, &receiver.labels);
+        if !leads {
+            continue;
+        }
+        for service_port in &service.ports {
+            let reaches = match &service_port.target {
+                TargetPort::Number(number) => *number == port,
+                TargetPort::Name(name) => receiver
+                    .named_ports
+                    .iter()
+                    .any(|n| n.name == *name && n.protocol == Protocol::Tcp && n.port == port),
+            };
+            if service_port.protocol == Protocol::Tcp && reaches {
+                out.push((service, service_port));
+            }
+        }
+    }
+    out
+}
+
+/// Whether the caller's proxy sends mesh mTLS through one Service port.
+fn by_service(
+    world: &World,
+    caller: &Pod,
+    receiver: &Pod,
+    (service, port): (&Service, &ServicePort),
+    mode: MtlsMode,
+) -> bool {
+    // Auto mTLS: on, the receiver has a sidecar, and its mode is not DISABLE.
+    let auto = world.mesh.auto_mtls
+        && matches!(receiver.proxy, Proxy::Sidecar { .. })
+        && mode != MtlsMode::Disable;
+    let object = &service.object;
+    let host = format!("{}.{}.svc.cluster.local", object.name, object.namespace);
+    let Some(rule) = rule_for(world, caller, &object.namespace, &host) else {
+        return auto;
+    };
+    // portLevelSettings replace the rule's own setting; an entry without tls leaves it in force.
+    let tls = rule.ports.get(&port.port).copied().flatten().or(rule.tls);
+    match tls {
+        Some(mode) => mode == ClientTls::IstioMutual,
+        None => auto,
+    }
+}
+
+/// The rule for a host: from the caller's namespace (unless that is the root), else from the
+/// Service's, else from the root namespace.
+fn rule_for<'w>(
+    world: &'w World,
+    caller: &Pod,
+    service_namespace: &str,
+    host: &str,
+) -> Option<&'w DestinationRule> {
+    let root = world.mesh.root_namespace.as_str();
+    let own = if caller.namespace == root {
+        None
+    } else {
+        in_namespace(world, &caller.namespace, caller, host, false)
+    };
+    own.or_else(|| in_namespace(world, service_namespace, caller, host, true))
+        .or_else(|| in_namespace(world, root, caller, host, true))
+}
+
+/// The most specific rule of a namespace: an exact host before a wildcard, a longer one before a
+/// shorter one.
+fn in_namespace<'w>(
+    world: &'w World,
+    namespace: &str,
+    caller: &Pod,
+    host: &str,
+    must_be_exported: bool,
+) -> Option<&'w DestinationRule> {
+    let mut best: Option<&DestinationRule> = None;
+    for rule in &world.destination_rules {
+        let fits = rule.object.namespace == namespace
+            && host_fits(&rule.host, host)
+            && matches(&rule.workload_selector, &caller.labels)
+            && (!must_be_exported || is_exported(rule, &caller.namespace));
+        let rank = |r: &DestinationRule| (!r.host.starts_with('*'), r.host.len());
+        // Of equal rules the last one read is kept, as for objects of one name.
+        if fits && best.is_none_or(|b| rank(rule) >= rank(b)) {
+            best = Some(rule);
+        }
+    }
+    best
+}
+
+fn host_fits(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.ends_with(suffix),
+        None => host == pattern,
+    }
+}
+
+/// `exportTo`: everywhere if empty or `*`, the rule's own namespace for `.`, else the named ones.
+fn is_exported(rule: &DestinationRule, to: &str) -> bool {
+    rule.export_to.is_empty()
+        || rule
+            .export_to
+            .iter()
+            .any(|e| e == "*" || e == to || (e == "." && rule.object.namespace == to))
+}

@@ -1,0 +1,228 @@
+//! NetworkPolicy at one end (`Kubernetes API reference, networking.k8s.io/v1 NetworkPolicy`).
+
+use super::{Half, node, pod};
+use crate::{
+    Cause, Direction, Endpoint, Enforcement, Flow, Layer, NamespaceMatch, NetworkPolicy, Origin,
+    Outcome, Peer, Pod, PolicyPort, Rule, Subject, World,
+};
+
+/// Whether the policies of one end let a flow pass.
+pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
+    let (subject, peer) = match direction {
+        Direction::Ingress => (flow.destination, flow.source),
+        Direction::Egress => (flow.source, flow.destination),
+    };
+    let open = |text: String| Half {
+        outcome: Outcome::Allow,
+        because: vec![Cause {
+            layer: layer(direction),
+            outcome: Outcome::Allow,
+            subject: None,
+            origin: Origin::default(),
+            text,
+        }],
+    };
+    let Some(subject) = pod(world, subject) else {
+        return open("an address outside has no policies".to_owned());
+    };
+    if world.profile.cni.enforcement == Enforcement::NotEnforced {
+        return open("the network plugin does not enforce NetworkPolicy".to_owned());
+    }
+    // Policies do not apply to pods on the host network (Kubernetes documentation, Network Policies,
+    // "hostNetwork pods": in the most common implementation they are ignored).
+    if subject.host_network || subject.host_group {
+        return open(format!("{} is on the host network", subject.object()));
+    }
+    // Same page: traffic to and from the node where a pod runs is always allowed.
+    if is_own_node(world, subject, peer) {
+        return Half {
+            outcome: Outcome::Allow,
+            because: vec![node(
+                Outcome::Allow,
+                subject.origin,
+                "traffic between a pod and its own node is always allowed".to_owned(),
+            )],
+        };
+    }
+    let isolating: Vec<&NetworkPolicy> = world
+        .network_policies
+        .iter()
+        .filter(|p| p.rules(direction).is_some())
+        .filter(|p| p.selects(&subject.namespace, &subject.labels))
+        .collect();
+    if isolating.is_empty() {
+        return open(format!("no policy isolates {}", subject.object()));
+    }
+    union(world, direction, flow, &isolating)
+}
+
+/// Policies are additive: a flow passes if any rule of any policy admits it.
+fn union(world: &World, direction: Direction, flow: &Flow, isolating: &[&NetworkPolicy]) -> Half {
+    let mut best: Option<(Outcome, Cause)> = None;
+    for policy in isolating {
+        for (index, rule) in policy
+            .rules(direction)
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            let outcome = admits(world, direction, flow, rule);
+            let better = best.as_ref().is_none_or(|(found, _)| outcome < *found);
+            if outcome != Outcome::Deny && better {
+                let number = index + 1;
+                let text = if outcome == Outcome::Allow {
+                    format!("{direction} rule {number} admits it")
+                } else {
+                    format!(
+                        "{direction} rule {number} admits it if an address that is not known lies in its ipBlock"
+                    )
+                };
+                best = Some((
+                    outcome,
+                    cause(direction, outcome, policy, rule.origin, text),
+                ));
+            }
+        }
+    }
+    match best {
+        Some((outcome, cause)) => Half {
+            outcome,
+            because: vec![cause],
+        },
+        None => Half {
+            outcome: Outcome::Deny,
+            because: isolating
+                .iter()
+                .map(|policy| {
+                    let text = format!("isolates for {direction}, and none of its rules admits it");
+                    cause(direction, Outcome::Deny, policy, policy.origin, text)
+                })
+                .collect(),
+        },
+    }
+}
+
+fn layer(direction: Direction) -> Layer {
+    match direction {
+        Direction::Ingress => Layer::Ingress,
+        Direction::Egress => Layer::Egress,
+    }
+}
+
+fn cause(
+    direction: Direction,
+    outcome: Outcome,
+    policy: &NetworkPolicy,
+    origin: Origin,
+    text: String,
+) -> Cause {
+    Cause {
+        layer: layer(direction),
+        outcome,
+        subject: Some(Subject {
+            kind: "NetworkPolicy",
+            object: policy.object.clone(),
+        }),
+        origin: Origin(origin.0.or(policy.origin.0)),
+        text,
+    }
+}
+
+fn is_own_node(world: &World, subject: &Pod, peer: Endpoint) -> bool {
+    let node = &subject.node_addresses.known;
+    match peer {
+        Endpoint::Address(address) => node.contains(&address),
+        Endpoint::Pod(id) => world.pod(id).is_some_and(|peer| {
+            peer.host_network
+                && (peer.addresses.known.iter().any(|a| node.contains(a))
+                    || peer.node_addresses.known.iter().any(|a| node.contains(a)))
+        }),
+    }
+}
+
+/// `.spec.ingress[]`, `.spec.egress[]`: one of the peers, and one of the ports.
+fn admits(world: &World, direction: Direction, flow: &Flow, rule: &Rule) -> Outcome {
+    if !port_matches(world, flow, rule) {
+        return Outcome::Deny;
+    }
+    let peer = match direction {
+        Direction::Ingress => flow.source,
+        Direction::Egress => flow.destination,
+    };
+    // `from`, `to`: "If this field is empty or missing, this rule matches all sources".
+    let Some(peers) = &rule.peers else {
+        return Outcome::Allow;
+    };
+    peers.iter().fold(Outcome::Deny, |found, p| {
+        found.or(peer_matches(world, p, peer))
+    })
+}
+
+/// `.ports[]`: "If this field is empty or missing, this rule matches all ports". A named port is
+/// looked up on the destination pod; its protocol must match too. Addresses have no named ports.
+fn port_matches(world: &World, flow: &Flow, rule: &Rule) -> bool {
+    let Some(ports) = &rule.ports else {
+        return true;
+    };
+    ports.iter().any(|port| match port {
+        PolicyPort::Range {
+            protocol,
+            first,
+            last,
+        } => *protocol == flow.protocol && (*first..=*last).contains(&flow.port),
+        PolicyPort::Named { protocol, name } => pod(world, flow.destination).is_some_and(|pod| {
+            *protocol == flow.protocol
+                && pod
+                    .named_ports
+                    .iter()
+                    .any(|n| n.name == *name && n.protocol == *protocol && n.port == flow.port)
+        }),
+    })
+}
+
+/// `NetworkPolicyPeer`.
+fn peer_matches(world: &World, peer: &Peer, end: Endpoint) -> Outcome {
+    let found = match (peer, end) {
+        (Peer::Pods { .. }, Endpoint::Address(_)) => Some(false),
+        (Peer::Pods { namespaces, pods }, Endpoint::Pod(id)) => {
+            Some(world.pod(id).is_some_and(|pod| {
+                let selected = if pod.host_group {
+                    pods.is_everything()
+                } else {
+                    pod.is_selectable() && pods.matches(&pod.labels)
+                };
+                selected && in_namespaces(world, namespaces, &pod.namespace)
+            }))
+        }
+        (Peer::Block { cidr, except }, Endpoint::Address(address)) => {
+            Some(cidr.contains(&address) && !except.iter().any(|e| e.contains(&address)))
+        }
+        (Peer::Block { cidr, except }, Endpoint::Pod(id)) => match world.pod(id) {
+            None => Some(false),
+            // A pod on the host network has its node's address.
+            Some(pod) if pod.host_network || pod.host_group => pod
+                .addresses
+                .in_block(cidr, except)
+                .or_else(|| pod.node_addresses.in_block(cidr, except)),
+            // Whether ipBlock means pods is left to the implementation; the profile says it.
+            Some(pod) if world.profile.ip_block_matches_pods => {
+                pod.addresses.in_block(cidr, except)
+            }
+            Some(_) => Some(false),
+        },
+    };
+    match found {
+        Some(true) => Outcome::Allow,
+        Some(false) => Outcome::Deny,
+        None => Outcome::Depends,
+    }
+}
+
+fn in_namespaces(world: &World, wanted: &NamespaceMatch, namespace: &str) -> bool {
+    match wanted {
+        NamespaceMatch::Named(name) => name == namespace,
+        NamespaceMatch::Selector(selector) => world
+            .namespace_labels(namespace)
+            .is_some_and(|labels| selector.matches(labels)),
+    }
+}

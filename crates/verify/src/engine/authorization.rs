@@ -1,0 +1,355 @@
+//! AuthorizationPolicy at a sidecar or gateway, for one port and one caller.
+//!
+//! Answers are three-valued: a request's method or an unknown address leaves a rule undecided.
+
+use super::endpoints::parse_block;
+use super::mesh::{Source, applicable};
+use palisade_netmodel::{
+    AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition,
+    GatewayServer, Operation, Pod, ServerTls, Source as From, World,
+};
+use std::net::IpAddr;
+
+/// May it pass? The order is from pass to refuse, as for outcomes.
+pub(super) use palisade_netmodel::Outcome as Judgement;
+
+/// How the proxy reads a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wire {
+    Http,
+    Tcp,
+}
+
+/// Who calls, and whether with a mesh certificate.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'w> {
+    pub(super) source: Source<'w>,
+    pub(super) mtls: bool,
+}
+
+/// `Some` if decided.
+type Truth = Option<bool>;
+
+fn and(a: Truth, b: Truth) -> Truth {
+    match (a, b) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
+}
+
+fn or(a: Truth, b: Truth) -> Truth {
+    match (a, b) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), Some(false)) => Some(false),
+        _ => None,
+    }
+}
+
+fn any(items: impl Iterator<Item = Truth>) -> Truth {
+    items.fold(Some(false), or)
+}
+
+/// The protocol that a Service port declares (`Istio, Protocol Selection`); both if it does not.
+pub(super) fn wires_of(name: &str, app_protocol: Option<&str>) -> Vec<Wire> {
+    let lower = app_protocol.unwrap_or(name).to_lowercase();
+    let word = if app_protocol.is_some() {
+        lower.as_str()
+    } else {
+        lower.split('-').next().unwrap_or_default()
+    };
+    match word {
+        "http" | "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => vec![Wire::Http],
+        "tcp" | "tls" | "https" | "mongo" | "mysql" | "redis" => vec![Wire::Tcp],
+        _ => vec![Wire::Http, Wire::Tcp],
+    }
+}
+
+/// What a gateway's server hands to its filters.
+pub(super) fn wires_of_server(server: &GatewayServer) -> Vec<Wire> {
+    let http = matches!(
+        server.protocol.as_str(),
+        "HTTP" | "HTTP2" | "GRPC" | "GRPC-WEB"
+    );
+    let terminated = server.protocol == "HTTPS" && server.tls != ServerTls::Passthrough;
+    if http || terminated {
+        vec![Wire::Http]
+    } else {
+        vec![Wire::Tcp]
+    }
+}
+
+/// Every port that a policy names.
+pub(super) fn ports(policy: &AuthorizationPolicy) -> Vec<u16> {
+    let operations = policy.rules.iter().flat_map(|r| &r.to);
+    let mut out: Vec<u16> = operations
+        .flat_map(|o| o.ports.iter().chain(&o.not_ports).copied())
+        .collect();
+    let conditions = policy.rules.iter().flat_map(|r| &r.when);
+    out.extend(
+        conditions
+            .filter(|c| c.key == "destination.port")
+            .flat_map(|c| c.values.iter().chain(&c.not_values))
+            .filter_map(|v| v.parse::<u16>().ok()),
+    );
+    out
+}
+
+/// The verdict on a port whose protocol may be any of `wires`: if they differ, it depends.
+pub(super) fn judge(
+    world: &World,
+    pod: &Pod,
+    port: u16,
+    caller: &Caller<'_>,
+    wires: &[Wire],
+) -> Judgement {
+    let mut verdicts = wires.iter().map(|wire| {
+        let rules = Rules {
+            world,
+            pod,
+            port,
+            caller,
+            wire: *wire,
+        };
+        rules.judge()
+    });
+    let Some(first) = verdicts.next() else {
+        return Judgement::Allow;
+    };
+    if verdicts.all(|v| v == first) {
+        first
+    } else {
+        Judgement::Depends
+    }
+}
+
+/// Everything that a rule is matched against.
+struct Rules<'a> {
+    world: &'a World,
+    pod: &'a Pod,
+    port: u16,
+    caller: &'a Caller<'a>,
+    wire: Wire,
+}
+
+impl Rules<'_> {
+    /// CUSTOM, then DENY, then ALLOW; AUDIT never decides (`Istio AuthorizationPolicy`).
+    fn judge(&self) -> Judgement {
+        let of = |action| applicable(self.world, self.pod).filter(move |p| p.action == action);
+        let custom = any(of(AuthorizationAction::Custom).map(|p| self.policy(p)));
+        let deny = any(of(AuthorizationAction::Deny).map(|p| self.policy(p)));
+        let mut allow = of(AuthorizationAction::Allow).peekable();
+        let allow = if allow.peek().is_none() {
+            Some(true)
+        } else {
+            any(allow.map(|p| self.policy(p)))
+        };
+        match (deny, allow, custom) {
+            (Some(true), _, _) | (_, Some(false), _) => Judgement::Deny,
+            (Some(false), Some(true), Some(false)) => Judgement::Allow,
+            _ => Judgement::Depends,
+        }
+    }
+
+    fn policy(&self, policy: &AuthorizationPolicy) -> Truth {
+        any(policy.rules.iter().map(|rule| self.rule(policy, rule)))
+    }
+
+    /// On a TCP port an ALLOW rule with an HTTP field is dropped; other actions lose the field only.
+    fn rule(&self, policy: &AuthorizationPolicy, rule: &AuthorizationRule) -> Truth {
+        let allow = policy.action == AuthorizationAction::Allow;
+        if self.wire == Wire::Tcp && allow && uses_http(rule) {
+            return Some(false);
+        }
+        let namespace = &policy.object.namespace;
+        let from = rule.from.is_empty().then_some(true);
+        let from = from.map_or_else(
+            || any(rule.from.iter().map(|s| self.source(namespace, s))),
+            Some,
+        );
+        let to = rule.to.is_empty().then_some(true);
+        let to = to.map_or_else(|| any(rule.to.iter().map(|o| self.operation(o))), Some);
+        rule.when
+            .iter()
+            .map(|c| self.condition(c))
+            .fold(and(from, to), and)
+    }
+
+    fn source(&self, namespace: &str, s: &From) -> Truth {
+        let identity = [
+            field(&s.principals, &s.not_principals, &|v| self.principal(v)),
+            field(&s.namespaces, &s.not_namespaces, &|v| self.namespace(v)),
+            field(&s.service_accounts, &s.not_service_accounts, &|v| {
+                self.service_account(namespace, v)
+            }),
+        ];
+        let address = [
+            field(&s.ip_blocks, &s.not_ip_blocks, &|v| self.peer_in(v)),
+            field(&s.remote_ip_blocks, &s.not_remote_ip_blocks, &|v| {
+                self.remote_in(v)
+            }),
+        ];
+        let request = if self.wire == Wire::Tcp {
+            Some(true)
+        } else {
+            field(&s.request_principals, &s.not_request_principals, &|_| None)
+        };
+        let all = identity.into_iter().chain(address).chain([request]);
+        all.fold(Some(true), and)
+    }
+
+    fn operation(&self, o: &Operation) -> Truth {
+        let listed = o.ports.is_empty() || o.ports.contains(&self.port);
+        let plain = Some(listed && !o.not_ports.contains(&self.port));
+        if self.wire == Wire::Tcp || !operation_uses_http(o) {
+            plain
+        } else {
+            and(plain, None)
+        }
+    }
+
+    fn condition(&self, c: &Condition) -> Truth {
+        let test: &dyn Fn(&str) -> Truth = match c.key.as_str() {
+            "source.principal" => &|v| self.principal(v),
+            "source.namespace" => &|v| self.namespace(v),
+            "source.serviceAccount" => &|v| self.service_account("", v),
+            "source.ip" => &|v| self.peer_in(v),
+            "remote.ip" => &|v| self.remote_in(v),
+            "destination.port" => &|v| Some(v.parse::<u16>() == Ok(self.port)),
+            "destination.ip" => &|v| in_block(&self.pod.addresses, v),
+            key if condition_uses_http(key) && self.wire == Wire::Tcp => return Some(true),
+            _ => &|_| None,
+        };
+        field(&c.values, &c.not_values, test)
+    }
+
+    fn identity(&self) -> Option<&Pod> {
+        match self.caller.source {
+            Source::Pod(pod) if self.caller.mtls => Some(pod),
+            _ => None,
+        }
+    }
+
+    fn principal(&self, pattern: &str) -> Truth {
+        let Some(pod) = self.identity() else {
+            return Some(false);
+        };
+        let name = format!(
+            "{}/ns/{}/sa/{}",
+            self.world.mesh.trust_domain, pod.namespace, pod.service_account
+        );
+        Some(text_matches(pattern, &name))
+    }
+
+    fn namespace(&self, pattern: &str) -> Truth {
+        let known = self.identity();
+        Some(known.is_some_and(|pod| glob(pattern, &pod.namespace)))
+    }
+
+    fn service_account(&self, default: &str, wanted: &str) -> Truth {
+        let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
+        let known = self.identity();
+        Some(known.is_some_and(|p| p.namespace == namespace && p.service_account == name))
+    }
+
+    fn peer_in(&self, block: &str) -> Truth {
+        match self.caller.source {
+            Source::Address(address) => Some(holds(block, &address)),
+            Source::Pod(pod) if pod.addresses.known.is_empty() && pod.host_network => {
+                in_block(&pod.node_addresses, block)
+            }
+            Source::Pod(pod) => in_block(&pod.addresses, block),
+            Source::Nobody => Some(false),
+        }
+    }
+
+    /// The first hop of `X-Forwarded-For` on HTTP, which a caller can write; the peer on TCP.
+    fn remote_in(&self, block: &str) -> Truth {
+        match self.wire {
+            Wire::Http => None,
+            Wire::Tcp => self.peer_in(block),
+        }
+    }
+}
+
+/// One of `values` (no values: no restriction) and none of `nots`.
+fn field(values: &[String], nots: &[String], test: &dyn Fn(&str) -> Truth) -> Truth {
+    let listed = if values.is_empty() {
+        Some(true)
+    } else {
+        any(values.iter().map(|v| test(v)))
+    };
+    let excluded = any(nots.iter().map(|v| test(v)));
+    and(listed, excluded.map(|e| !e))
+}
+
+fn in_block(addresses: &AddressSet, block: &str) -> Truth {
+    if addresses.known.is_empty() {
+        return None;
+    }
+    Some(addresses.known.iter().any(|a| holds(block, a)))
+}
+
+fn holds(block: &str, address: &IpAddr) -> bool {
+    parse_block(block).is_some_and(|net| net.contains(address))
+}
+
+fn operation_uses_http(o: &Operation) -> bool {
+    [
+        &o.methods,
+        &o.not_methods,
+        &o.paths,
+        &o.not_paths,
+        &o.hosts,
+        &o.not_hosts,
+    ]
+    .iter()
+    .any(|list| !list.is_empty())
+}
+
+fn condition_uses_http(key: &str) -> bool {
+    key.starts_with("request.")
+}
+
+fn uses_http(rule: &AuthorizationRule) -> bool {
+    rule.to.iter().any(operation_uses_http)
+        || rule
+            .from
+            .iter()
+            .any(|s| !s.request_principals.is_empty() || !s.not_request_principals.is_empty())
+        || rule.when.iter().any(|c| condition_uses_http(&c.key))
+}
+
+/// `*` is anything but nothing, `*suffix`, `prefix*`, else exact.
+fn text_matches(pattern: &str, text: &str) -> bool {
+    if pattern == "*" {
+        return !text.is_empty();
+    }
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(suffix), _) => text.ends_with(suffix),
+        (_, Some(prefix)) => text.starts_with(prefix),
+        (None, None) => text == pattern,
+    }
+}
+
+/// `*` anywhere, as in `namespaces`.
+fn glob(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(first) = parts.next() else {
+        return false;
+    };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else {
+        return rest.is_empty();
+    };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}

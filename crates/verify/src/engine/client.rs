@@ -1,0 +1,195 @@
+//! What a caller can put on the wire (`istio.io, DestinationRule.trafficPolicy.tls` and auto mTLS).
+
+use super::mesh::Source;
+use palisade_netmodel::{
+    ClientTls, DestinationRule, Labels, MtlsMode, Pod, PortSet, Protocol, Proxy, Service,
+    TargetPort, World,
+};
+
+/// One way to send: plaintext (or anything that is not mesh mTLS), or mesh mTLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    Plain,
+    Mtls,
+}
+
+/// A Service port that leads to a pod's port.
+pub(super) struct Door<'w> {
+    pub(super) service: &'w Service,
+    pub(super) port: u16,
+    pub(super) name: &'w str,
+    pub(super) app_protocol: Option<&'w str>,
+}
+
+/// Every TCP Service port that leads to `port` of a pod.
+pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>> {
+    let mut out = Vec::new();
+    for service in &world.services {
+        if service.object.namespace != pod.namespace || !selects(&service.selector, &pod.labels) {
+            continue;
+        }
+        for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
+            if target(&sp.target, pod).contains(&port) {
+                out.push(Door {
+                    service,
+                    port: sp.port,
+                    name: &sp.name,
+                    app_protocol: sp.app_protocol.as_deref(),
+                });
+            }
+        }
+    }
+    out
+}
+
+/// The pod's ports that a Service port means.
+pub(super) fn target(target: &TargetPort, pod: &Pod) -> Vec<u16> {
+    match target {
+        TargetPort::Number(n) => vec![*n],
+        TargetPort::Name(name) => pod
+            .named_ports
+            .iter()
+            .filter(|n| n.name == *name && n.protocol == Protocol::Tcp)
+            .map(|n| n.port)
+            .collect(),
+    }
+}
+
+/// A Service without selector selects nothing.
+fn selects(selector: &Labels, labels: &Labels) -> bool {
+    !selector.0.is_empty() && subset(selector, labels)
+}
+
+/// `matchLabels` as Istio reads it.
+pub(super) fn subset(selector: &Labels, labels: &Labels) -> bool {
+    selector.0.iter().all(|(k, v)| labels.get(k) == Some(v))
+}
+
+/// The TCP ports of every Service that leads to a pod, on the pod.
+pub(super) fn door_ports(world: &World, pod: &Pod) -> PortSet {
+    let mut out = PortSet::empty();
+    for service in &world.services {
+        if service.object.namespace == pod.namespace && selects(&service.selector, &pod.labels) {
+            for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
+                for port in target(&sp.target, pod) {
+                    out = out.union(&PortSet::single(Protocol::Tcp, port));
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The rule of one namespace for a host: exact before wildcard, longer before shorter.
+fn of_namespace<'w>(
+    world: &'w World,
+    namespace: &str,
+    host: &str,
+    client: &Pod,
+    exported_to: Option<&str>,
+) -> Option<&'w DestinationRule> {
+    let visible = |rule: &&DestinationRule| match exported_to {
+        None => true,
+        Some(to) => {
+            rule.export_to.is_empty()
+                || rule.export_to.iter().any(|e| match e.as_str() {
+                    "*" => true,
+                    "." => rule.object.namespace == to,
+                    other => other == to,
+                })
+        }
+    };
+    world
+        .destination_rules
+        .iter()
+        .filter(|r| r.object.namespace == namespace)
+        .filter(|r| host_matches(&r.host, host))
+        .filter(|r| {
+            r.workload_selector.0.is_empty() || subset(&r.workload_selector, &client.labels)
+        })
+        .filter(visible)
+        .max_by_key(|r| (!r.host.starts_with('*'), r.host.len()))
+}
+
+fn host_matches(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(suffix) => host.ends_with(suffix),
+        None => pattern == host,
+    }
+}
+
+/// What a caller can send to a port, what its proxy prefers first. Plaintext is always possible:
+/// a process can call the pod's address past every Service.
+pub(super) fn ways(
+    world: &World,
+    source: Source<'_>,
+    destination: &Pod,
+    port: u16,
+    mode: MtlsMode,
+) -> Vec<Way> {
+    let Source::Pod(client) = source else {
+        return vec![Way::Plain];
+    };
+    let excluded = match &client.proxy {
+        Proxy::None { .. } => return vec![Way::Plain],
+        Proxy::Sidecar {
+            outbound_excluded, ..
+        } => outbound_excluded.clone(),
+        Proxy::Gateway => PortSet::empty(),
+    };
+    let doors = doors(world, destination, port);
+    let mtls = if doors.is_empty() {
+        !excluded.contains(Protocol::Tcp, port)
+    } else {
+        doors.iter().any(|door| {
+            !excluded.contains(Protocol::Tcp, door.port)
+                && sends_mtls(world, client, destination, door, mode)
+        })
+    };
+    if mtls {
+        vec![Way::Mtls, Way::Plain]
+    } else {
+        vec![Way::Plain]
+    }
+}
+
+/// Whether a client's proxy sends mesh mTLS through a Service port.
+fn sends_mtls(
+    world: &World,
+    client: &Pod,
+    destination: &Pod,
+    door: &Door<'_>,
+    mode: MtlsMode,
+) -> bool {
+    let object = &door.service.object;
+    let host = format!("{}.{}.svc.cluster.local", object.name, object.namespace);
+    let auto = world.mesh.auto_mtls
+        && mode != MtlsMode::Disable
+        && matches!(destination.proxy, Proxy::Sidecar { .. });
+    let Some(rule) = lookup(world, client, &object.namespace, &host) else {
+        return auto;
+    };
+    match rule.ports.get(&door.port) {
+        Some(Some(tls)) => *tls == ClientTls::IstioMutual,
+        Some(None) | None => match rule.tls {
+            Some(tls) => tls == ClientTls::IstioMutual,
+            None => auto,
+        },
+    }
+}
+
+/// The one rule that applies: the client's namespace, the Service's, the root namespace.
+fn lookup<'w>(
+    world: &'w World,
+    client: &Pod,
+    service_namespace: &str,
+    host: &str,
+) -> Option<&'w DestinationRule> {
+    let root = world.mesh.root_namespace.as_str();
+    let own = (client.namespace != root)
+        .then(|| of_namespace(world, &client.namespace, host, client, None))
+        .flatten();
+    let exported = Some(client.namespace.as_str());
+    own.or_else(|| of_namespace(world, service_namespace, host, client, exported))
+        .or_else(|| of_namespace(world, root, host, client, exported))
+}

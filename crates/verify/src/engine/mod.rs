@@ -1,0 +1,317 @@
+//! The symbolic engine: for two endpoints, the set of ports that pass and how they are encrypted.
+//!
+//! It answers for classes of pods and cells of addresses, so its cost follows the number of distinct
+//! workloads and CIDRs, not of pods. It must agree with `netmodel::reference` on every flow.
+
+mod authorization;
+mod bits;
+mod client;
+mod endpoints;
+mod mesh;
+mod policies;
+
+pub(crate) use bits::Bits;
+pub use endpoints::EndpointId;
+use endpoints::Kind;
+pub use policies::{Passage, RuleId};
+pub(crate) use policies::{namespace_matches, ports_on};
+
+use endpoints::Endpoints;
+use ipnet::IpNet;
+use palisade_netmodel::{
+    Direction, Encryption, Endpoint, Flow, MtlsMode, Outcome, Phase, Pod, PodId, PolicyPort,
+    PortSet, Protocol, World,
+};
+use policies::Policies;
+use std::net::IpAddr;
+
+/// What passes between two endpoints, and what is proven of the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pair {
+    /// Which ports pass, for certain or perhaps.
+    pub passage: Passage,
+    /// Ports on which nothing but mesh mTLS is accepted.
+    pub mesh_mtls: PortSet,
+    /// Ports on which a gateway accepts nothing but TLS.
+    pub tls: PortSet,
+}
+
+/// The answers for one world.
+#[derive(Debug)]
+pub struct Engine<'w> {
+    world: &'w World,
+    endpoints: Endpoints,
+    policies: Policies,
+    mesh: mesh::Mesh<'w>,
+}
+
+impl<'w> Engine<'w> {
+    /// An engine for a world. Cost: linear in pods; distinct peers times distinct workloads.
+    #[must_use]
+    pub fn new(world: &'w World) -> Self {
+        Self::with_blocks(world, &[])
+    }
+
+    /// An engine whose cells of addresses are also cut by `blocks`, so that each lies within or
+    /// without each block.
+    #[must_use]
+    pub fn with_blocks(world: &'w World, blocks: &[IpNet]) -> Self {
+        let endpoints = Endpoints::new(world, blocks);
+        let policies = Policies::new(world, &endpoints);
+        Self {
+            world,
+            policies,
+            endpoints,
+            mesh: mesh::Mesh::new(world),
+        }
+    }
+
+    /// The world that is answered for.
+    #[must_use]
+    pub fn world(&self) -> &'w World {
+        self.world
+    }
+
+    /// How many endpoints there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    /// Whether there is no endpoint (never: both address families are there).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.len() == 0
+    }
+
+    /// Every endpoint, pods before addresses.
+    pub fn endpoints(&self) -> impl Iterator<Item = EndpointId> + use<> {
+        self.endpoints.ids()
+    }
+
+    /// One pod of the endpoint, if it is a class of pods.
+    #[must_use]
+    pub fn pod(&self, endpoint: EndpointId) -> Option<&'w Pod> {
+        policies::representative(self.world, &self.endpoints, endpoint)
+    }
+
+    /// All pods of the endpoint.
+    #[must_use]
+    pub fn members(&self, endpoint: EndpointId) -> &[PodId] {
+        self.endpoints.members(endpoint)
+    }
+
+    /// One address of the endpoint, if it is a cell of addresses that are no pod's.
+    #[must_use]
+    pub fn address(&self, endpoint: EndpointId) -> Option<IpAddr> {
+        match self.endpoints.kind(endpoint)? {
+            Kind::Addresses {
+                sample,
+                outside: true,
+            } => Some(*sample),
+            _ => None,
+        }
+    }
+
+    /// Whether the endpoint can start connections: addresses outside, live pods.
+    #[must_use]
+    pub fn is_source(&self, endpoint: EndpointId) -> bool {
+        match self.pod(endpoint) {
+            Some(pod) => pod.phase == Phase::Live,
+            None => self.address(endpoint).is_some(),
+        }
+    }
+
+    /// Whether the endpoint can accept connections.
+    #[must_use]
+    pub fn is_destination(&self, endpoint: EndpointId) -> bool {
+        self.is_source(endpoint) && self.pod(endpoint).is_none_or(|pod| !pod.host_group)
+    }
+
+    /// A flow between two different members, if there is one: a pod reaches itself whatever the
+    /// policies say.
+    #[must_use]
+    pub fn flow(
+        &self,
+        source: EndpointId,
+        destination: EndpointId,
+        (protocol, port): (Protocol, u16),
+    ) -> Option<Flow> {
+        let nth = |endpoint, n| match self.address(endpoint) {
+            Some(address) => Some(Endpoint::Address(address)),
+            None => self.members(endpoint).get(n).copied().map(Endpoint::Pod),
+        };
+        let second = usize::from(source == destination);
+        Some(Flow {
+            source: nth(source, 0)?,
+            destination: nth(destination, second)?,
+            protocol,
+            port,
+        })
+    }
+
+    /// Whether two endpoints can form a pair of different ends, at least one of them a pod.
+    #[must_use]
+    pub fn is_pair(&self, source: EndpointId, destination: EndpointId) -> bool {
+        self.is_source(source)
+            && self.is_destination(destination)
+            && !(self.address(source).is_some() && self.address(destination).is_some())
+            && (source != destination || self.members(source).len() > 1)
+    }
+
+    /// What passes from one endpoint to a different member of another.
+    #[must_use]
+    pub fn pair(&self, source: EndpointId, destination: EndpointId) -> Pair {
+        if !self.is_source(source) || !self.is_destination(destination) {
+            return Pair {
+                passage: Passage::nothing(),
+                mesh_mtls: PortSet::empty(),
+                tls: PortSet::empty(),
+            };
+        }
+        let network = self
+            .half(Direction::Egress, source, destination)
+            .and(&self.half(Direction::Ingress, source, destination));
+        let mut pair = self.mesh_half(source, destination);
+        pair.passage = network.and(&pair.passage);
+        pair
+    }
+
+    /// What NetworkPolicies let pass at one end.
+    #[must_use]
+    pub fn half(
+        &self,
+        direction: Direction,
+        source: EndpointId,
+        destination: EndpointId,
+    ) -> Passage {
+        let (subject, peer) = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        if self.shares_node(subject, peer) {
+            return Passage::everything();
+        }
+        let target = self.pod(destination);
+        self.policies
+            .passage(self.world, direction, (subject, peer), target)
+    }
+
+    /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted
+    /// (`Kubernetes documentation, Network Policies: traffic to and from the node`).
+    fn shares_node(&self, subject: EndpointId, peer: EndpointId) -> bool {
+        let Some(subject) = self.pod(subject) else {
+            return false;
+        };
+        let node = &subject.node_addresses.known;
+        match self.pod(peer) {
+            Some(pod) if pod.host_network => {
+                let own = pod.addresses.known.iter().chain(&pod.node_addresses.known);
+                own.into_iter().any(|a| node.contains(a))
+            }
+            Some(_) => false,
+            None => self.address(peer).is_some_and(|a| node.contains(&a)),
+        }
+    }
+
+    /// What the mesh lets pass, and how.
+    #[must_use]
+    pub fn mesh_half(&self, source: EndpointId, destination: EndpointId) -> Pair {
+        let ends = (self.mesh_end(source), self.pod(destination));
+        self.mesh.pair(ends.0, ends.1)
+    }
+
+    fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'w> {
+        match (self.pod(endpoint), self.endpoints.kind(endpoint)) {
+            (Some(pod), _) => mesh::Source::Pod(pod),
+            (None, Some(Kind::Addresses { sample, .. })) => mesh::Source::Address(*sample),
+            (None, _) => mesh::Source::Nobody,
+        }
+    }
+
+    /// The policies that isolate an endpoint in a direction, as indices into the world.
+    #[must_use]
+    pub fn isolating(&self, direction: Direction, subject: EndpointId) -> &[usize] {
+        self.policies.isolating(direction, subject)
+    }
+
+    /// The first rule that admits a port at one end; `None` if no policy isolates, or none admits.
+    #[must_use]
+    pub fn admitting_rule(
+        &self,
+        direction: Direction,
+        source: EndpointId,
+        destination: EndpointId,
+        port: (Protocol, u16),
+    ) -> Option<RuleId> {
+        let ends = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        let target = self.pod(destination);
+        self.policies
+            .admitting_rule(self.world, direction, ends, target, port)
+    }
+
+    /// The ports of a rule on a destination, named ports looked up there.
+    #[must_use]
+    pub fn rule_ports(
+        &self,
+        direction: Direction,
+        rule: RuleId,
+        destination: EndpointId,
+    ) -> PortSet {
+        let policy = self.world.network_policies.get(rule.policy);
+        let rule = policy.and_then(|p| p.rules(direction)?.get(rule.rule));
+        rule.map_or_else(PortSet::empty, |r| {
+            self.ports_at(r.ports.as_deref(), destination)
+        })
+    }
+
+    /// Policy ports as numbers on a destination, named ports looked up there; `None` is all ports.
+    #[must_use]
+    pub fn ports_at(&self, ports: Option<&[PolicyPort]>, destination: EndpointId) -> PortSet {
+        ports_on(ports, self.pod(destination))
+    }
+
+    /// What the sidecar of an endpoint accepts on a TCP port; `None` if no sidecar receives it.
+    #[must_use]
+    pub fn mtls_mode(&self, endpoint: EndpointId, port: u16) -> Option<MtlsMode> {
+        self.mesh.mode(self.pod(endpoint)?, port)
+    }
+
+    /// The answer for one flow. A pod reaches itself whatever the policies say
+    /// (`Kubernetes documentation, Network Policies: a Pod cannot block access to itself`).
+    #[must_use]
+    pub fn decide(&self, flow: &Flow) -> (Outcome, Encryption) {
+        let denied = (Outcome::Deny, Encryption::None);
+        let ends = self.endpoints.locate(flow.source);
+        let Some((source, destination)) = ends.zip(self.endpoints.locate(flow.destination)) else {
+            return denied;
+        };
+        if !self.decidable(source) || !self.decidable(destination) {
+            return denied;
+        }
+        if flow.source == flow.destination && self.pod(source).is_some() {
+            return (Outcome::Allow, Encryption::None);
+        }
+        let pair = self.pair(source, destination);
+        let at = |set: &PortSet| set.contains(flow.protocol, flow.port);
+        let outcome = match (at(&pair.passage.must), at(&pair.passage.may)) {
+            (true, _) => Outcome::Allow,
+            (false, true) => Outcome::Depends,
+            (false, false) => return denied,
+        };
+        let encryption = match (at(&pair.mesh_mtls), at(&pair.tls)) {
+            (true, _) => Encryption::MeshMtls,
+            (false, true) => Encryption::Tls,
+            (false, false) => Encryption::None,
+        };
+        (outcome, encryption)
+    }
+
+    /// Whether an end exists at all.
+    fn decidable(&self, endpoint: EndpointId) -> bool {
+        self.is_source(endpoint)
+    }
+}

@@ -1,0 +1,221 @@
+//! Why one flow passes or not: every layer, the deciding rule of each, and what would change it.
+
+use crate::names;
+use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Severity, Table, Verdict};
+use palisade_netmodel::{
+    Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Outcome, Pod, World, reference,
+};
+
+/// The whole answer for one flow, from the reference evaluator's own reasoning.
+#[must_use]
+pub fn explain(world: &World, flow: &Flow) -> Report {
+    let decision = reference::decide(world, flow);
+    let mut report = Report::new(format!("explain {}", names::flow(world, flow)));
+    report.verdict = match decision.outcome {
+        Outcome::Allow => Verdict::Holds,
+        Outcome::Depends => Verdict::Unknown,
+        Outcome::Deny => Verdict::Fails,
+    };
+    report.facts = facts(world, flow, &decision);
+    report.findings = decision.because.iter().map(step).collect();
+    report.sections.push(layers(&decision));
+    report.sections.push(opposite(world, flow, &decision));
+    report.summary.text = match decision.outcome {
+        Outcome::Allow => format!("allowed, {}", wire(decision.encryption)),
+        Outcome::Depends => "not decided: it depends on what the steps above name".to_owned(),
+        Outcome::Deny => "denied".to_owned(),
+    };
+    report
+}
+
+fn wire(encryption: Encryption) -> &'static str {
+    match encryption {
+        Encryption::None => "plaintext is possible",
+        Encryption::Tls => "TLS is proven",
+        Encryption::MeshMtls => "mesh mTLS is proven",
+    }
+}
+
+fn facts(world: &World, flow: &Flow, decision: &Decision) -> Vec<Fact> {
+    let fact = |name: &str, value: String| Fact {
+        name: name.to_owned(),
+        value,
+    };
+    let end = |end: Endpoint| match end {
+        Endpoint::Pod(pod) => world.pod(pod).map_or_else(String::new, describe_pod),
+        Endpoint::Address(address) => format!("{address}, an address that is no pod's"),
+    };
+    vec![
+        fact("from", end(flow.source)),
+        fact("to", end(flow.destination)),
+        fact("port", format!("{}/{}", flow.port, flow.protocol)),
+        fact("verdict", outcome(decision.outcome).to_owned()),
+        fact("wire", wire(decision.encryption).to_owned()),
+    ]
+}
+
+fn describe_pod(pod: &Pod) -> String {
+    format!(
+        "pod {} of {} {}, labels {}",
+        pod.object(),
+        pod.workload.kind,
+        pod.workload.name,
+        if pod.labels.0.is_empty() {
+            "none".to_owned()
+        } else {
+            pod.labels.to_string()
+        }
+    )
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "allowed",
+        Outcome::Depends => "not decided",
+        Outcome::Deny => "denied",
+    }
+}
+
+/// One step as a note at its line.
+fn step(cause: &Cause) -> Diagnostic {
+    let subject = cause
+        .subject
+        .as_ref()
+        .map_or_else(String::new, |s| format!("{s}: "));
+    Diagnostic::new(
+        Severity::Note,
+        "PAL0330",
+        format!("{}: {subject}{}", cause.layer, cause.text),
+    )
+    .at_opt(cause.origin.0, outcome(cause.outcome))
+}
+
+/// The steps as a table.
+fn layers(decision: &Decision) -> Section {
+    let rows = decision
+        .because
+        .iter()
+        .map(|cause| {
+            vec![
+                cause.layer.to_string(),
+                outcome(cause.outcome).to_owned(),
+                cause
+                    .subject
+                    .as_ref()
+                    .map_or_else(|| "no object".to_owned(), ToString::to_string),
+            ]
+        })
+        .collect();
+    Section {
+        title: "Layers, in the order in which a packet meets them".to_owned(),
+        paragraphs: Vec::new(),
+        table: Some(Table {
+            columns: ["Layer", "Verdict", "Object"].map(str::to_owned).to_vec(),
+            rows,
+        }),
+    }
+}
+
+/// What to change for the opposite verdict.
+fn opposite(world: &World, flow: &Flow, decision: &Decision) -> Section {
+    let (title, paragraphs) = if decision.outcome == Outcome::Allow {
+        ("To deny it", to_deny(world, flow, decision))
+    } else {
+        ("To allow it", to_allow(world, flow, decision))
+    };
+    Section {
+        title: title.to_owned(),
+        paragraphs,
+        table: None,
+    }
+}
+
+fn to_deny(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
+    if flow.source == flow.destination {
+        return vec!["nothing can: a pod always reaches itself".to_owned()];
+    }
+    let admitting: Vec<String> = decision
+        .because
+        .iter()
+        .filter(|c| c.layer == Layer::Ingress && c.subject.is_some())
+        .filter_map(|c| c.subject.as_ref())
+        .map(|s| format!("narrow the rule of {s} that admits it (and every other rule that does)"))
+        .collect();
+    if !admitting.is_empty() {
+        return admitting;
+    }
+    match end_pod(world, flow.destination) {
+        Some(pod) => vec![format!(
+            "isolate the destination: a NetworkPolicy in namespace {} with podSelector {{{}}}, policyTypes [Ingress], and rules for its legitimate callers only",
+            pod.namespace, pod.labels
+        )],
+        None => match end_pod(world, flow.source) {
+            Some(pod) => vec![format!(
+                "isolate the source: a NetworkPolicy in namespace {} with podSelector {{{}}} and policyTypes [Egress]",
+                pod.namespace, pod.labels
+            )],
+            None => Vec::new(),
+        },
+    }
+}
+
+fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for cause in decision
+        .because
+        .iter()
+        .filter(|c| c.outcome != Outcome::Allow)
+    {
+        let object = cause
+            .subject
+            .as_ref()
+            .map_or_else(|| "a policy".to_owned(), ToString::to_string);
+        let advice = match cause.layer {
+            Layer::Node => "the end must exist: a live pod that accepts connections".to_owned(),
+            Layer::Ingress => rule(world, flow, Direction::Ingress, &object),
+            Layer::Egress => rule(world, flow, Direction::Egress, &object),
+            Layer::ClientTls => format!("let the client send what the receiver accepts ({object})"),
+            Layer::PeerAuthentication => {
+                "bring the caller into the mesh, or accept plaintext on this port (`portLevelMtls` PERMISSIVE), which gives up the proof of encryption".to_owned()
+            }
+            Layer::Authorization => format!("add a rule for the caller's principal and port to {object}"),
+        };
+        if !out.contains(&advice) {
+            out.push(advice);
+        }
+    }
+    out
+}
+
+/// A rule that would admit the flow, as YAML on one line.
+fn rule(world: &World, flow: &Flow, direction: Direction, object: &str) -> String {
+    let (key, peer_end) = match direction {
+        Direction::Ingress => ("from", flow.source),
+        Direction::Egress => ("to", flow.destination),
+    };
+    let peer = match peer_end {
+        Endpoint::Address(address) => {
+            let bits = if address.is_ipv6() { 128 } else { 32 };
+            format!("{{ipBlock: {{cidr: {address}/{bits}}}}}")
+        }
+        Endpoint::Pod(_) => end_pod(world, peer_end).map_or_else(String::new, |pod| {
+            let labels = pod.labels.0.iter().map(|(k, v)| format!("{k}: {v:?}"));
+            format!(
+                "{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {}}}}}, podSelector: {{matchLabels: {{{}}}}}}}",
+                pod.namespace,
+                labels.collect::<Vec<_>>().join(", ")
+            )
+        }),
+    };
+    format!(
+        "add to {object}: `{direction}: [{{{key}: [{peer}], ports: [{{port: {}, protocol: {}}}]}}]`",
+        flow.port, flow.protocol
+    )
+}
+
+fn end_pod(world: &World, end: Endpoint) -> Option<&Pod> {
+    match end {
+        Endpoint::Pod(pod) => world.pod(pod),
+        Endpoint::Address(_) => None,
+    }
+}

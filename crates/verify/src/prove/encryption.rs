@@ -1,0 +1,262 @@
+//! Encrypted as declared: per flow, and for every caller that the layers admit.
+
+use super::replay::{Expect, Witness, reasons, replay};
+use super::{Context, Findings};
+use crate::engine::{EndpointId, Pair};
+use crate::names::Names;
+use palisade_diagnostics::Diagnostic;
+use palisade_netmodel::{Encryption, Grant, PortSet, Protocol, Requirement, Serves};
+
+/// A pair whose wire is weaker than required.
+#[derive(Debug, Clone)]
+struct Weak {
+    ends: (EndpointId, EndpointId),
+    ports: PortSet,
+}
+
+/// Adds a finding for each flow, and for each protected port, that can carry a weaker wire.
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for (index, grant) in context.intent.grants.iter().enumerate() {
+        if grant.encryption == Requirement::None {
+            continue;
+        }
+        flow(context, index, grant, findings);
+        other_callers(context, index, grant, findings);
+    }
+}
+
+/// The flow's own pairs.
+fn flow(context: &Context<'_>, index: usize, grant: &Grant, findings: &mut Findings) {
+    let mut weak = Vec::new();
+    let mut outside = false;
+    for ends in pairs_of(context, index) {
+        if context.engine.pod(ends.1).is_none() {
+            outside = true;
+            continue;
+        }
+        let wanted = context.engine.ports_at(grant.ports.as_deref(), ends.1);
+        weak.extend(weaker(context, ends, &wanted, grant.encryption));
+    }
+    if outside {
+        findings.list.push(asserted_outside(grant));
+    }
+    if let Some(exception) = grant.exception.as_ref().filter(|_| !weak.is_empty()) {
+        findings.list.push(accepted(grant, exception));
+        return;
+    }
+    report(context, grant, &weak, Kind::Declared, findings);
+}
+
+/// Callers that no grant covers, on ports that nobody claims to be closed: the excess check does not
+/// see them, but they can still speak plaintext to a protected port.
+fn other_callers(context: &Context<'_>, index: usize, grant: &Grant, findings: &mut Findings) {
+    let engine = context.engine;
+    let Some((_, to)) = context.declared.ends(index) else {
+        return;
+    };
+    let mut weak = Vec::new();
+    for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+        let claimed = context
+            .declared
+            .claim(palisade_netmodel::Direction::Ingress, destination);
+        if claimed.is_some() || engine.pod(destination).is_none() || grant.to.component.is_none() {
+            continue;
+        }
+        let wanted = engine.ports_at(grant.ports.as_deref(), destination);
+        for source in engine.endpoints() {
+            let ends = (source, destination);
+            if !engine.is_pair(source, destination) {
+                continue;
+            }
+            let declared = context.declared.between(context.intent, engine, ends);
+            let covered = declared
+                .iter()
+                .fold(PortSet::empty(), |set, (_, ports)| set.union(ports));
+            weak.extend(weaker(
+                context,
+                ends,
+                &wanted.difference(&covered),
+                grant.encryption,
+            ));
+        }
+    }
+    if grant.exception.is_none() {
+        report(context, grant, &weak, Kind::Other, findings);
+    }
+}
+
+fn pairs_of(context: &Context<'_>, grant: usize) -> Vec<(EndpointId, EndpointId)> {
+    let engine = context.engine;
+    let Some((from, to)) = context.declared.ends(grant) else {
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    for source in engine.endpoints().filter(|e| from.contains(e.index())) {
+        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+            if engine.is_pair(source, destination) {
+                out.push((source, destination));
+            }
+        }
+    }
+    out
+}
+
+/// The wanted ports that can pass without what is required.
+fn weaker(
+    context: &Context<'_>,
+    ends: (EndpointId, EndpointId),
+    wanted: &PortSet,
+    required: Requirement,
+) -> Option<Weak> {
+    let pair = context.engine.pair(ends.0, ends.1);
+    let possible = wanted.intersection(&pair.passage.may);
+    let ports = possible.difference(&proven(context, &pair, ends.1, required));
+    (!ports.is_empty()).then_some(Weak { ends, ports })
+}
+
+/// Ports on which the requirement is met: proven by the mesh or a gateway, or asserted by the
+/// component's `serves: TLS`.
+fn proven(
+    context: &Context<'_>,
+    pair: &Pair,
+    destination: EndpointId,
+    required: Requirement,
+) -> PortSet {
+    match required {
+        Requirement::None => PortSet::all(),
+        Requirement::Tls => pair
+            .mesh_mtls
+            .union(&pair.tls)
+            .union(&asserted(context, destination)),
+        Requirement::Mtls | Requirement::MeshMtls => pair.mesh_mtls.clone(),
+    }
+}
+
+/// Ports on which a component says that it terminates TLS itself.
+fn asserted(context: &Context<'_>, destination: EndpointId) -> PortSet {
+    let mut out = PortSet::empty();
+    for (index, component) in context.intent.components.iter().enumerate() {
+        let here = context.declared.component(index);
+        if !here.is_some_and(|bits| bits.contains(destination.index())) {
+            continue;
+        }
+        for port in component.ports.iter().filter(|p| p.serves == Serves::Tls) {
+            out = out.union(&PortSet::range(port.protocol, port.port, port.end_port));
+        }
+    }
+    out
+}
+
+/// Whose wire is weak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Declared,
+    Other,
+}
+
+fn report(
+    context: &Context<'_>,
+    grant: &Grant,
+    weak: &[Weak],
+    kind: Kind,
+    findings: &mut Findings,
+) {
+    let Some(first) = weak.first() else { return };
+    let Some(port) = first.ports.first() else {
+        return;
+    };
+    let most = match grant.encryption {
+        Requirement::None | Requirement::Tls => Encryption::None,
+        Requirement::Mtls | Requirement::MeshMtls => Encryption::Tls,
+    };
+    match replay(context, first.ends, port, Expect::Weak(most)) {
+        Ok(witness) => {
+            let text = describe(context, grant, weak, kind, (&witness, port));
+            findings.list.push(text);
+        }
+        Err(diagnostic) => {
+            findings.undecided = true;
+            findings.list.push(diagnostic);
+        }
+    }
+}
+
+fn describe(
+    context: &Context<'_>,
+    grant: &Grant,
+    weak: &[Weak],
+    kind: Kind,
+    (witness, port): (&Witness, (Protocol, u16)),
+) -> Diagnostic {
+    let names = Names::new(context.engine);
+    let ports = weak
+        .iter()
+        .fold(PortSet::empty(), |set, w| set.union(&w.ports));
+    let required = grant.encryption;
+    let (code, title) = match kind {
+        Kind::Declared => (
+            "PAL0306",
+            format!(
+                "flow `{}` ({} → {}) must be {required}, but a weaker wire is accepted",
+                grant.id, grant.from.name, grant.to.name
+            ),
+        ),
+        Kind::Other => (
+            "PAL0307",
+            format!(
+                "callers outside the matrix reach `{}` without {required}, which flow `{}` demands of its port",
+                grant.to.name, grant.id
+            ),
+        ),
+    };
+    let destination = weak.first().map(|w| w.ends.1);
+    let mode = destination.and_then(|d| context.engine.mtls_mode(d, port.1));
+    let mut diagnostic = Diagnostic::error(code, title)
+        .at_opt(grant.origin.0, format!("{required} is demanded here"))
+        .witness(witness.text.clone())
+        .note(format!(
+            "callers: {}",
+            names.list(weak.iter().map(|w| w.ends.0))
+        ))
+        .note(format!(
+            "receivers: {}",
+            names.list(weak.iter().map(|w| w.ends.1))
+        ))
+        .note(format!("ports: {ports}"));
+    diagnostic = match mode {
+        Some(mode) => diagnostic.note(format!(
+            "the receiver's sidecar accepts mode {mode} on port {}",
+            port.1
+        )),
+        None => diagnostic.note("no sidecar receives this port, so the mesh encrypts nothing here"),
+    };
+    for reason in reasons(&witness.decision) {
+        diagnostic = diagnostic.note(reason);
+    }
+    diagnostic.help(match mode {
+        Some(_) => "set PeerAuthentication `mtls.mode: STRICT` for the receiver: only STRICT proves encryption",
+        None => "put the receiver in the mesh and its port under the sidecar, or lower the demand, or add an exception with owner and expiry",
+    })
+}
+
+fn asserted_outside(grant: &Grant) -> Diagnostic {
+    Diagnostic::note_only(
+        "PAL0314",
+        format!(
+            "flow `{}` leaves the cluster: that `{}` speaks {} is asserted by the matrix, not proven",
+            grant.id, grant.to.name, grant.encryption
+        ),
+    )
+    .at_opt(grant.origin.0, "")
+}
+
+fn accepted(grant: &Grant, exception: &str) -> Diagnostic {
+    Diagnostic::note_only(
+        "PAL0315",
+        format!(
+            "flow `{}` is weaker than {} by exception {exception}",
+            grant.id, grant.encryption
+        ),
+    )
+    .at_opt(grant.origin.0, "")
+}

@@ -1,0 +1,243 @@
+//! Undeclared connections that pass although somebody claims that none does.
+
+use super::replay::{Expect, Witness, replay};
+use super::{Context, Findings};
+use crate::engine::{EndpointId, RuleId};
+use crate::names::Names;
+use palisade_diagnostics::Diagnostic;
+use palisade_netmodel::{Direction, PortSet};
+use std::collections::BTreeMap;
+
+/// Why a connection gets in (or out) at the end that claims otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    /// A rule admits it.
+    Rule(Direction, RuleId),
+    /// No policy isolates the pods of a claim in this direction.
+    NotIsolated(Direction, usize),
+}
+
+/// One undeclared pair.
+#[derive(Debug, Clone)]
+struct Opening {
+    ends: (EndpointId, EndpointId),
+    ports: PortSet,
+}
+
+/// Gap, whether it passes for certain, pairs.
+type Groups = BTreeMap<(Gap, bool), Vec<Opening>>;
+
+/// Adds a finding for each rule, and for each claim without a policy, that lets undeclared
+/// connections pass.
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for ((gap, certain), openings) in &group(context) {
+        let expect = if *certain {
+            Expect::Passes
+        } else {
+            Expect::Undecided
+        };
+        let Some(first) = openings.first() else {
+            continue;
+        };
+        let Some(port) = first.ports.first() else {
+            continue;
+        };
+        match replay(context, first.ends, port, expect) {
+            Ok(witness) => {
+                findings.undecided |= !certain;
+                findings
+                    .list
+                    .push(describe(context, *gap, *certain, openings, &witness));
+            }
+            Err(diagnostic) => {
+                findings.undecided = true;
+                findings.list.push(diagnostic);
+            }
+        }
+    }
+}
+
+fn group(context: &Context<'_>) -> Groups {
+    let engine = context.engine;
+    let mut groups = Groups::new();
+    for source in engine.endpoints() {
+        let out = context.declared.claim(Direction::Egress, source);
+        for destination in engine.endpoints() {
+            let into = context.declared.claim(Direction::Ingress, destination);
+            if (out.is_none() && into.is_none()) || !engine.is_pair(source, destination) {
+                continue;
+            }
+            let ends = (source, destination);
+            let pair = engine.pair(source, destination);
+            let granted = granted(context, ends);
+            let certain = pair.passage.must.difference(&granted);
+            let perhaps = pair.passage.may.difference(&granted).difference(&certain);
+            for (ports, sure) in [(certain, true), (perhaps, false)] {
+                for (gap, ports) in gaps(context, ends, &ports, (into, out)) {
+                    let opening = Opening { ends, ports };
+                    groups.entry((gap, sure)).or_default().push(opening);
+                }
+            }
+        }
+    }
+    groups
+}
+
+/// Every port that some grant allows between two endpoints.
+fn granted(context: &Context<'_>, ends: (EndpointId, EndpointId)) -> PortSet {
+    let grants = context
+        .declared
+        .between(context.intent, context.engine, ends);
+    grants
+        .iter()
+        .fold(PortSet::empty(), |set, (_, ports)| set.union(ports))
+}
+
+/// Splits undeclared ports by what lets them pass: at the destination if it is claimed, else at the
+/// source.
+fn gaps(
+    context: &Context<'_>,
+    (source, destination): (EndpointId, EndpointId),
+    ports: &PortSet,
+    (into, out): (Option<usize>, Option<usize>),
+) -> Vec<(Gap, PortSet)> {
+    let (direction, claim, subject) = match (into, out) {
+        (Some(claim), _) => (Direction::Ingress, claim, destination),
+        (None, Some(claim)) => (Direction::Egress, claim, source),
+        (None, None) => return Vec::new(),
+    };
+    if ports.is_empty() {
+        return Vec::new();
+    }
+    if context.engine.isolating(direction, subject).is_empty() {
+        return vec![(Gap::NotIsolated(direction, claim), ports.clone())];
+    }
+    let mut rest = ports.clone();
+    let mut out = Vec::new();
+    while let Some(port) = rest.first() {
+        let rule = context
+            .engine
+            .admitting_rule(direction, source, destination, port);
+        let Some(rule) = rule else {
+            // The node itself: no rule is at fault.
+            out.push((Gap::NotIsolated(direction, claim), rest));
+            return out;
+        };
+        let here = context
+            .engine
+            .rule_ports(direction, rule, destination)
+            .intersection(&rest);
+        if here.is_empty() {
+            break;
+        }
+        rest = rest.difference(&here);
+        out.push((Gap::Rule(direction, rule), here));
+    }
+    out
+}
+
+fn describe(
+    context: &Context<'_>,
+    gap: Gap,
+    certain: bool,
+    openings: &[Opening],
+    witness: &Witness,
+) -> Diagnostic {
+    let names = Names::new(context.engine);
+    let sources = names.list(openings.iter().map(|o| o.ends.0));
+    let destinations = names.list(openings.iter().map(|o| o.ends.1));
+    let ports = openings
+        .iter()
+        .fold(PortSet::empty(), |set, o| set.union(&o.ports));
+    let verb = if certain { "can" } else { "may be able to" };
+    let diagnostic = match gap {
+        Gap::Rule(direction, rule) => by_rule(context, direction, rule, (verb, certain)),
+        Gap::NotIsolated(direction, claim) => {
+            not_isolated(context, direction, claim, (verb, certain))
+        }
+    };
+    diagnostic
+        .witness(witness.text.clone())
+        .note(format!("undeclared sources: {sources}"))
+        .note(format!("reachable destinations: {destinations}"))
+        .note(format!("ports: {ports}"))
+}
+
+fn by_rule(
+    context: &Context<'_>,
+    direction: Direction,
+    rule: RuleId,
+    (verb, certain): (&str, bool),
+) -> Diagnostic {
+    let policy = context.world.network_policies.get(rule.policy);
+    let name = policy.map_or_else(String::new, |p| p.object.to_string());
+    let title = match direction {
+        Direction::Ingress => format!(
+            "undeclared connections {verb} enter: NetworkPolicy `{name}` admits more than the matrix declares"
+        ),
+        Direction::Egress => format!(
+            "undeclared connections {verb} leave: NetworkPolicy `{name}` admits more than the matrix declares"
+        ),
+    };
+    let origin = policy
+        .and_then(|p| p.rules(direction)?.get(rule.rule))
+        .and_then(|r| r.origin.0.or(policy.and_then(|p| p.origin.0)));
+    severity(certain, ("PAL0301", "PAL0308"), title)
+        .at_opt(origin, format!("this {direction} rule admits it"))
+        .help("narrow the rule to the declared peers and ports (a list item `- podSelector` beside `- namespaceSelector` means either; both keys in one item mean both)")
+        .help("or declare the flow in the matrix, with its reason")
+}
+
+fn not_isolated(
+    context: &Context<'_>,
+    direction: Direction,
+    claim: usize,
+    (verb, certain): (&str, bool),
+) -> Diagnostic {
+    let claim = context.intent.claims.get(claim);
+    let whom = claim.map_or_else(String::new, |c| scope(&c.namespaces, &c.pods));
+    let title = match direction {
+        Direction::Ingress => {
+            format!("no NetworkPolicy isolates {whom} for ingress: anything {verb} connect")
+        }
+        Direction::Egress => {
+            format!("no NetworkPolicy isolates {whom} for egress: they {verb} connect to anything")
+        }
+    };
+    severity(certain, ("PAL0302", "PAL0308"), title)
+        .at_opt(
+            claim.and_then(|c| c.origin.0),
+            "undeclared connections are excluded here",
+        )
+        .help(format!(
+            "add a NetworkPolicy with `policyTypes: [{}]` that selects these pods (`palisade compile` writes it)",
+            match direction {
+                Direction::Ingress => "Ingress",
+                Direction::Egress => "Egress",
+            }
+        ))
+}
+
+/// Whose pods a claim is about, in words.
+fn scope(
+    namespaces: &palisade_netmodel::NamespaceMatch,
+    pods: &palisade_netmodel::Selector,
+) -> String {
+    let place = match namespaces {
+        palisade_netmodel::NamespaceMatch::Named(name) => format!("namespace `{name}`"),
+        palisade_netmodel::NamespaceMatch::Selector(s) => format!("the namespaces with `{s}`"),
+    };
+    if pods.is_everything() {
+        format!("pods of {place}")
+    } else {
+        format!("the pods with `{pods}` of {place}")
+    }
+}
+
+fn severity(certain: bool, codes: (&'static str, &'static str), title: String) -> Diagnostic {
+    if certain {
+        Diagnostic::error(codes.0, title)
+    } else {
+        Diagnostic::warning(codes.1, title)
+    }
+}

@@ -1,0 +1,240 @@
+//! Declared flows that do not pass.
+
+use super::replay::{Expect, Witness, reasons, replay};
+use super::{Context, Findings};
+use crate::engine::{EndpointId, Passage};
+use crate::names::Names;
+use palisade_diagnostics::Diagnostic;
+use palisade_netmodel::{Direction, Fidelity, Grant, Party, PortSet, Protocol};
+use std::collections::BTreeMap;
+
+/// Where a declared flow ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Egress,
+    Ingress,
+    Mesh,
+}
+
+/// One blocked pair.
+#[derive(Debug, Clone)]
+struct Blocked {
+    ends: (EndpointId, EndpointId),
+    ports: PortSet,
+}
+
+/// Place and policies at fault, whether it is certain, and pairs.
+type Groups = BTreeMap<(Place, bool, Vec<usize>), Vec<Blocked>>;
+
+/// Adds a finding for each flow and place where it is blocked.
+pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
+    for (index, grant) in context.intent.grants.iter().enumerate() {
+        let (groups, passing) = blocked(context, index, grant);
+        let wider = matches!(grant.from.fidelity, Fidelity::Wider(_))
+            || matches!(grant.to.fidelity, Fidelity::Wider(_));
+        // Where the peers are wider than what is meant, one passing pair may be all that is meant.
+        if wider && passing {
+            continue;
+        }
+        for ((place, certain, policies), pairs) in groups {
+            let reported = report(context, grant, (place, certain), &policies, &pairs);
+            findings.undecided |= reported.undecided;
+            findings.list.extend(reported.list);
+        }
+    }
+}
+
+/// The pairs of a grant that are blocked in a half that the grant claims, and whether any passes.
+fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool) {
+    let engine = context.engine;
+    let mut groups = Groups::new();
+    let mut passing = false;
+    let Some((from, to)) = context.declared.ends(index) else {
+        return (groups, passing);
+    };
+    for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+        let wanted = engine.ports_at(grant.ports.as_deref(), destination);
+        for source in engine.endpoints().filter(|e| from.contains(e.index())) {
+            if !engine.is_pair(source, destination) || is_host_group(context, source) {
+                continue;
+            }
+            let ends = (source, destination);
+            let halves = halves(context, grant, ends);
+            let mut clear = true;
+            for (place, passage, policies) in halves {
+                let refused = wanted.difference(&passage.may);
+                let unsure = wanted.intersection(&passage.may).difference(&passage.must);
+                for (ports, certain) in [(refused, true), (unsure, false)] {
+                    if !ports.is_empty() {
+                        clear = false;
+                        let key = (place, certain, policies.clone());
+                        groups.entry(key).or_default().push(Blocked { ends, ports });
+                    }
+                }
+            }
+            passing |= clear;
+        }
+    }
+    (groups, passing)
+}
+
+/// The synthetic pod that stands for the nodes' host network is nobody's declared client.
+fn is_host_group(context: &Context<'_>, endpoint: EndpointId) -> bool {
+    context.engine.pod(endpoint).is_some_and(|p| p.host_group)
+}
+
+/// The halves of a flow that its grant answers for: the end must be the matrix's own (a component or
+/// a zone), not a peer that others run.
+fn halves(
+    context: &Context<'_>,
+    grant: &Grant,
+    (source, destination): (EndpointId, EndpointId),
+) -> Vec<(Place, Passage, Vec<usize>)> {
+    let engine = context.engine;
+    let mut out = Vec::new();
+    let own = |party: &Party| is_own(context, party);
+    if grant.egress && own(&grant.from) && engine.pod(source).is_some() {
+        let passage = engine.half(Direction::Egress, source, destination);
+        let policies = engine.isolating(Direction::Egress, source).to_vec();
+        out.push((Place::Egress, passage, policies));
+    }
+    if grant.ingress && own(&grant.to) && engine.pod(destination).is_some() {
+        let passage = engine.half(Direction::Ingress, source, destination);
+        let policies = engine.isolating(Direction::Ingress, destination).to_vec();
+        out.push((Place::Ingress, passage, policies));
+        let mesh = engine.mesh_half(source, destination).passage;
+        out.push((Place::Mesh, mesh, Vec::new()));
+    }
+    // An HTTP restriction is a condition on requests: the connection itself may depend on it.
+    if grant.http.is_some() {
+        for (place, passage, _) in &mut out {
+            if *place == Place::Mesh {
+                passage.must = passage.may.clone();
+            }
+        }
+    }
+    out
+}
+
+fn is_own(context: &Context<'_>, party: &Party) -> bool {
+    party.component.is_some() || context.intent.zones.iter().any(|z| z.name == party.name)
+}
+
+fn report(
+    context: &Context<'_>,
+    grant: &Grant,
+    (place, certain): (Place, bool),
+    policies: &[usize],
+    pairs: &[Blocked],
+) -> Findings {
+    let mut out = Findings::default();
+    let expect = if certain {
+        Expect::Refused
+    } else {
+        Expect::Undecided
+    };
+    // A pair that is unsure here may be refused elsewhere; then the other place reports it.
+    let mut failure = None;
+    for pair in pairs {
+        let Some(port) = pair.ports.first() else {
+            continue;
+        };
+        match replay(context, pair.ends, port, expect) {
+            Ok(witness) => {
+                out.undecided = !certain;
+                let text = describe(context, grant, (place, certain), policies, pairs, &witness);
+                out.list.push(text);
+                return out;
+            }
+            Err(diagnostic) => failure = Some((diagnostic, pair.ends, port)),
+        }
+    }
+    if let Some((diagnostic, ends, port)) = failure
+        && !refused_elsewhere(context, ends, port, certain)
+    {
+        out.undecided = true;
+        out.list.push(diagnostic);
+    }
+    out
+}
+
+/// Whether the whole flow is refused although this place is only unsure.
+fn refused_elsewhere(
+    context: &Context<'_>,
+    ends: (EndpointId, EndpointId),
+    port: (Protocol, u16),
+    certain: bool,
+) -> bool {
+    !certain && replay(context, ends, port, Expect::Refused).is_ok()
+}
+
+fn describe(
+    context: &Context<'_>,
+    grant: &Grant,
+    (place, certain): (Place, bool),
+    policies: &[usize],
+    pairs: &[Blocked],
+    witness: &Witness,
+) -> Diagnostic {
+    let names = Names::new(context.engine);
+    let ports = pairs
+        .iter()
+        .fold(PortSet::empty(), |set, p| set.union(&p.ports));
+    let (code, at) = match place {
+        Place::Egress => ("PAL0304", "at the source's egress"),
+        Place::Ingress => ("PAL0303", "at the destination's ingress"),
+        Place::Mesh => ("PAL0305", "by the mesh at the destination"),
+    };
+    let title = format!(
+        "declared flow `{}` ({} → {}) {} {at}",
+        grant.id,
+        grant.from.name,
+        grant.to.name,
+        if certain {
+            "is blocked"
+        } else {
+            "is not certain to pass"
+        }
+    );
+    let mut diagnostic = if certain {
+        Diagnostic::error(code, title)
+    } else {
+        Diagnostic::warning("PAL0309", title)
+    };
+    for policy in policies
+        .iter()
+        .filter_map(|i| context.world.network_policies.get(*i))
+        .take(3)
+    {
+        diagnostic = diagnostic.at_opt(
+            policy.origin.0,
+            format!(
+                "NetworkPolicy `{}` has no rule that admits it",
+                policy.object
+            ),
+        );
+    }
+    diagnostic = diagnostic
+        .at_opt(grant.origin.0, format!("declared here: {}", grant.reason))
+        .witness(witness.text.clone())
+        .note(format!(
+            "blocked sources: {}",
+            names.list(pairs.iter().map(|p| p.ends.0))
+        ))
+        .note(format!(
+            "unreachable destinations: {}",
+            names.list(pairs.iter().map(|p| p.ends.1))
+        ))
+        .note(format!("ports: {ports}"));
+    if place == Place::Mesh || !certain {
+        for reason in reasons(&witness.decision) {
+            diagnostic = diagnostic.note(reason);
+        }
+    }
+    diagnostic.help(match place {
+        Place::Egress => "add an egress rule to these peers and ports in a policy of the source",
+        Place::Ingress => "add an ingress rule for these peers and ports in a policy of the destination",
+        Place::Mesh => "admit the caller's identity and port in an AuthorizationPolicy, or let it send what the receiver's PeerAuthentication accepts",
+    })
+    .help("or take the flow out of the matrix if it is not needed")
+}

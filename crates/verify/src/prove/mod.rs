@@ -1,0 +1,176 @@
+//! Deployed equals declared: both inclusions, and encryption.
+//!
+//! For every two endpoints the engine gives the ports that pass; the intent gives the ports that are
+//! granted. *Excess* is what passes but is not granted, where somebody claims that nothing else
+//! passes. *Missing* is what is granted and does not pass. Each finding groups the pairs that share
+//! one cause and carries one witness that the reference evaluator has confirmed.
+//!
+//! Cost: pairs of endpoints times the grants that mention them.
+
+mod coverage;
+mod declared;
+mod encryption;
+mod excess;
+mod missing;
+mod prerequisites;
+mod replay;
+
+use crate::engine::{EndpointId, Engine};
+use declared::Declared;
+use ipnet::IpNet;
+use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Section, Severity, Verdict};
+use palisade_netmodel::{Intent, Peer, Peers, PortSet, World};
+
+/// How strictly to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Grants whose peers are wider or narrower than what is meant (host names, the API server)
+    /// are findings instead of notes.
+    pub exact: bool,
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// Fails if one finding is an error, unknown if one is a warning that stands for an undecided
+    /// question, else holds.
+    pub verdict: Verdict,
+    /// Differences, undecided questions, and notes, most serious first.
+    pub findings: Vec<Diagnostic>,
+    /// What the answer rests on.
+    pub prerequisites: Vec<Prerequisite>,
+    /// Further parts for the report.
+    pub sections: Vec<Section>,
+    /// Figures for the head of the report.
+    pub facts: Vec<Fact>,
+}
+
+/// What every check needs.
+pub(crate) struct Context<'a> {
+    pub(crate) engine: &'a Engine<'a>,
+    pub(crate) world: &'a World,
+    pub(crate) intent: &'a Intent,
+    pub(crate) declared: Declared,
+    pub(crate) options: Options,
+}
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Diagnostic>,
+    /// Whether a question stayed open.
+    pub(crate) undecided: bool,
+}
+
+/// Proves that what a world lets pass is what an intent declares, and encrypted as declared.
+#[must_use]
+pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
+    let engine = Engine::with_blocks(world, &blocks(intent));
+    let context = Context {
+        engine: &engine,
+        world,
+        intent,
+        declared: Declared::new(intent, &engine),
+        options: *options,
+    };
+    let mut findings = Findings::default();
+    excess::check(&context, &mut findings);
+    missing::check(&context, &mut findings);
+    encryption::check(&context, &mut findings);
+    coverage::check(&context, &mut findings);
+    let mut list = findings.list;
+    list.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.code.cmp(&b.code)));
+    let verdict = if list.iter().any(|d| d.severity == Severity::Error) {
+        Verdict::Fails
+    } else if findings.undecided {
+        Verdict::Unknown
+    } else {
+        Verdict::Holds
+    };
+    Proof {
+        verdict,
+        findings: list,
+        prerequisites: prerequisites::of(intent, world),
+        sections: Vec::new(),
+        facts: facts(&context),
+    }
+}
+
+/// The CIDRs of the declared peers.
+fn blocks(intent: &Intent) -> Vec<IpNet> {
+    let mut out = Vec::new();
+    for party in intent.grants.iter().flat_map(|g| [&g.from, &g.to]) {
+        let Peers::List(peers) = &party.peers else {
+            continue;
+        };
+        for peer in peers {
+            if let Peer::Block { cidr, except } = peer {
+                out.push(*cidr);
+                out.extend(except);
+            }
+        }
+    }
+    out.sort();
+    out.dedup();
+    out
+}
+
+fn facts(context: &Context<'_>) -> Vec<Fact> {
+    let fact = |name: &str, value: String| Fact {
+        name: name.to_owned(),
+        value,
+    };
+    let (world, engine) = (context.world, context.engine);
+    let classes = engine
+        .endpoints()
+        .filter(|e| engine.pod(*e).is_some())
+        .count();
+    vec![
+        fact(
+            "declared",
+            format!(
+                "{} components, {} grants, {} claims of default deny",
+                context.intent.components.len(),
+                context.intent.grants.len(),
+                context.intent.claims.len()
+            ),
+        ),
+        fact(
+            "deployed",
+            format!(
+                "{} namespaces, {} kinds of pods, {} NetworkPolicies, {} mesh objects",
+                world.namespaces.len(),
+                classes,
+                world.network_policies.len(),
+                world.peer_authentications.len()
+                    + world.authorization_policies.len()
+                    + world.destination_rules.len()
+                    + world.gateways.len()
+                    + world.service_entries.len()
+                    + world.sidecars.len()
+            ),
+        ),
+        fact(
+            "compared",
+            format!(
+                "every pair of {} endpoints ({} of them address ranges outside), all TCP, UDP and SCTP ports",
+                engine.len(),
+                engine.len() - classes
+            ),
+        ),
+    ]
+}
+
+/// For two endpoints of an engine, every port that some grant of the intent allows.
+pub(crate) fn granted<'a>(
+    intent: &'a Intent,
+    engine: &'a Engine<'_>,
+) -> impl Fn(EndpointId, EndpointId) -> PortSet + 'a {
+    let declared = Declared::new(intent, engine);
+    move |source, destination| {
+        let grants = declared.between(intent, engine, (source, destination));
+        grants
+            .iter()
+            .fold(PortSet::empty(), |set, (_, ports)| set.union(ports))
+    }
+}

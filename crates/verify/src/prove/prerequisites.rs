@@ -1,0 +1,131 @@
+//! What the proof rests on: unknown unless the input shows it.
+
+use palisade_diagnostics::{Prerequisite, Verdict};
+use palisade_netmodel::{Enforcement, Intent, MeshMode, Phase, Proxy, World};
+
+/// Every prerequisite of a proof, in a fixed order.
+pub(super) fn of(intent: &Intent, world: &World) -> Vec<Prerequisite> {
+    let mut out = Vec::new();
+    if !intent.claims.is_empty() {
+        out.push(enforced(world));
+    }
+    let mesh = intent.zones.iter().any(|z| z.mesh == MeshMode::Sidecar)
+        || intent
+            .components
+            .iter()
+            .any(|c| c.mesh == MeshMode::Sidecar);
+    if mesh {
+        out.push(injector(world));
+        out.push(sidecars(world));
+    }
+    out.extend(host_network(world));
+    for wanted in &intent.prerequisites {
+        if !matches!(
+            wanted.capability.as_str(),
+            "NetworkPolicyEnforced" | "SidecarInjectionWebhook"
+        ) {
+            let least = wanted
+                .min
+                .as_ref()
+                .map_or_else(String::new, |m| format!(" {m} or later"));
+            out.push(Prerequisite {
+                title: format!("{}{least}", wanted.capability),
+                verdict: Verdict::Unknown,
+                detail: format!("the input does not show it; {}", wanted.reason),
+            });
+        }
+    }
+    out
+}
+
+fn enforced(world: &World) -> Prerequisite {
+    let name = world.profile.cni.name.as_deref().unwrap_or("unknown");
+    let (verdict, detail) = match world.profile.cni.enforcement {
+        Enforcement::Enforced => (Verdict::Holds, format!("network plugin: {name}")),
+        Enforcement::NotEnforced => (
+            Verdict::Fails,
+            format!("network plugin `{name}` ignores NetworkPolicy: every pod can reach every pod"),
+        ),
+        Enforcement::NotShown => (
+            Verdict::Unknown,
+            "the input does not show the network plugin; name it with `--cni` (for example calico)"
+                .to_owned(),
+        ),
+    };
+    Prerequisite {
+        title: "the network plugin enforces NetworkPolicy".to_owned(),
+        verdict,
+        detail,
+    }
+}
+
+fn injector(world: &World) -> Prerequisite {
+    let (verdict, detail) = if world.mesh.injector_shown {
+        (Verdict::Holds, "the input holds Istio's injection webhook")
+    } else {
+        (
+            Verdict::Unknown,
+            "the input holds no MutatingWebhookConfiguration of Istio",
+        )
+    };
+    Prerequisite {
+        title: "sidecar injection is on".to_owned(),
+        verdict,
+        detail: detail.to_owned(),
+    }
+}
+
+/// Injection happens when a pod is made: pods that are older than the label have no proxy.
+fn sidecars(world: &World) -> Prerequisite {
+    let live = || world.pods.iter().filter(|p| p.phase == Phase::Live);
+    let restart: Vec<String> = live()
+        .filter(|p| matches!(&p.proxy, Proxy::None { reason } if reason.contains("restart")))
+        .map(|p| p.object().to_string())
+        .collect();
+    let assumed = live()
+        .filter(|p| matches!(p.proxy, Proxy::Sidecar { shown: false, .. }))
+        .count();
+    let (verdict, detail) = if !restart.is_empty() {
+        (
+            Verdict::Fails,
+            format!("these pods need a restart: {}", restart.join(", ")),
+        )
+    } else if assumed > 0 {
+        (
+            Verdict::Unknown,
+            format!(
+                "{assumed} pods are known from templates only; running pods that are older than the injection label need a restart"
+            ),
+        )
+    } else {
+        (
+            Verdict::Holds,
+            "every pod in the mesh shows its proxy".to_owned(),
+        )
+    };
+    Prerequisite {
+        title: "pods of the mesh run with their sidecar".to_owned(),
+        verdict,
+        detail,
+    }
+}
+
+/// No policy selects the host network; say so where it matters.
+fn host_network(world: &World) -> Option<Prerequisite> {
+    let mut names: Vec<String> = world
+        .pods
+        .iter()
+        .filter(|p| p.host_network && p.phase == Phase::Live)
+        .map(|p| format!("{}/{}", p.namespace, p.workload.name))
+        .collect();
+    names.sort();
+    names.dedup();
+    (!names.is_empty()).then(|| Prerequisite {
+        title: "host-network pods are trusted".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!(
+            "NetworkPolicy does not apply to {}: they appear as their node",
+            names.join(", ")
+        ),
+    })
+}
