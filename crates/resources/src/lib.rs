@@ -1,1 +1,26 @@
 //! Kubernetes and Istio objects, one module per kind, read with spans and written in order.
+//!
+//! [`load`] turns texts into a [`World`](palisade_netmodel::World): every document is validated as
+//! the API server and Istio's webhook do it, every violation is told, and an object in error is
+//! left out. [`emit`] writes objects; what it writes reads back as the same model.
+
+mod assemble;
+mod cidr;
+mod cni;
+mod codes;
+pub mod emit;
+mod head;
+mod istio;
+mod kinds;
+mod labels;
+mod load;
+mod names;
+mod objects;
+mod pods;
+mod ports;
+mod proxy;
+mod words;
+mod workload;
+
+pub use kinds::{KINDS, Kind, Part};
+pub use load::{Input, Loaded, Options, Role, load};

@@ -1,0 +1,319 @@
+//! Objects put together as a world: namespaces that are only used, pods of templates, the mesh, the
+//! network plugin. The result does not depend on the order of reading.
+
+use crate::cni;
+use crate::load::Options;
+use crate::objects::{MeshSettings, Objects, RealPod, Template};
+use crate::proxy::proxy;
+use palisade_netmodel::{
+    AddressSet, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy, Workload, World,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The label of namespaces that stand for the host network of OpenShift's nodes.
+const HOST_GROUP: &str = "policy-group.network.openshift.io/host-network";
+
+/// Namespace, kind and name of a workload.
+type Key = (String, String, String);
+
+pub(crate) fn assemble(mut objects: Objects, options: &Options) -> World {
+    let mut world = World::default();
+    namespaces(&mut world, &mut objects);
+    world.mesh = mesh(&objects, options);
+    world.profile = cni::detect(&daemon_sets(&objects));
+    world.pods = pods(&objects, &world.namespaces);
+    objects.peer_authentications.sort_by(|(a, x), (b, y)| {
+        // One without a time is still to be made: younger than all others.
+        (a.is_none(), a, &x.object).cmp(&(b.is_none(), b, &y.object))
+    });
+    let authentications = objects.peer_authentications.into_iter();
+    world.peer_authentications = authentications.map(|(_, policy)| policy).collect();
+    world.services = objects.services;
+    world.services.sort_by(|a, b| a.object.cmp(&b.object));
+    world.network_policies = objects.network_policies;
+    world
+        .network_policies
+        .sort_by(|a, b| a.object.cmp(&b.object));
+    world.authorization_policies = objects.authorization_policies;
+    world
+        .authorization_policies
+        .sort_by(|a, b| a.object.cmp(&b.object));
+    world.destination_rules = objects.destination_rules;
+    world
+        .destination_rules
+        .sort_by(|a, b| a.object.cmp(&b.object));
+    world.service_entries = objects.service_entries;
+    world
+        .service_entries
+        .sort_by(|a, b| a.object.cmp(&b.object));
+    world.sidecars = objects.sidecars;
+    world.sidecars.sort_by(|a, b| a.object.cmp(&b.object));
+    world.gateways = objects.gateways;
+    world.gateways.sort_by(|a, b| a.object.cmp(&b.object));
+    world
+}
+
+/// Namespaces that are written, united by name, and those that objects only name.
+fn namespaces(world: &mut World, objects: &mut Objects) {
+    for namespace in std::mem::take(&mut objects.namespaces) {
+        match world.namespaces.get_mut(&namespace.name) {
+            Some(known) => known.labels.0.extend(namespace.labels.0),
+            None => {
+                world.namespaces.insert(namespace.name.clone(), namespace);
+            }
+        }
+    }
+    for name in &objects.used_namespaces {
+        world.ensure_namespace(name);
+    }
+}
+
+/// The mesh: the user's word, then the ConfigMap of the root namespace, then Istio's defaults.
+fn mesh(objects: &Objects, options: &Options) -> MeshConfig {
+    let mut mesh = MeshConfig {
+        injector_shown: objects.injector,
+        ..MeshConfig::default()
+    };
+    let wanted = options.mesh_root.as_ref().unwrap_or(&mesh.root_namespace);
+    let all = &objects.mesh_settings;
+    let of_root = all.iter().find(|s| s.object.namespace == *wanted);
+    let only = match all.as_slice() {
+        [only] if options.mesh_root.is_none() => Some(only),
+        _ => None,
+    };
+    if let Some(settings) = of_root.or(only) {
+        apply(&mut mesh, settings);
+    }
+    if let Some(root) = &options.mesh_root {
+        mesh.root_namespace.clone_from(root);
+    }
+    if let Some(domain) = &options.trust_domain {
+        mesh.trust_domain.clone_from(domain);
+    }
+    mesh
+}
+
+fn apply(mesh: &mut MeshConfig, settings: &MeshSettings) {
+    let root = settings.root_namespace.as_ref();
+    mesh.root_namespace = root.unwrap_or(&settings.object.namespace).clone();
+    if let Some(domain) = &settings.trust_domain {
+        mesh.trust_domain.clone_from(domain);
+    }
+    mesh.auto_mtls = settings.auto_mtls.unwrap_or(mesh.auto_mtls);
+    mesh.outbound = settings.outbound.unwrap_or(mesh.outbound);
+}
+
+/// Names of DaemonSets with the images of their pods, also of those that only own a pod.
+fn daemon_sets(objects: &Objects) -> Vec<(String, Vec<String>)> {
+    let images = |list: &[(String, String)]| list.iter().map(|(_, image)| image.clone()).collect();
+    let written = objects.templates.iter().filter(|t| t.kind == "DaemonSet");
+    let mut found: Vec<(String, Vec<String>)> = written
+        .map(|t| (t.head.object.name.clone(), images(&t.shape.images)))
+        .collect();
+    for pod in &objects.pods {
+        if let Some((kind, name)) = &pod.head.owner
+            && kind == "DaemonSet"
+        {
+            found.push((name.clone(), images(&pod.shape.images)));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Real pods, pods of templates, and one for each group of host networks.
+fn pods(objects: &Objects, namespaces: &BTreeMap<String, Namespace>) -> Vec<Pod> {
+    let owners = Owners::new(&objects.templates);
+    let empty = Labels::default();
+    let labels_of = |name: &str| namespaces.get(name).map_or(&empty, |n| &n.labels);
+    let mut replaced = BTreeSet::new();
+    let mut pods = Vec::new();
+    for real in &objects.pods {
+        let workload = owners.of_pod(real);
+        // A CronJob runs again when the pods of its last run are gone.
+        let runs_again = workload.1 == "CronJob" && real.phase == Phase::Completed;
+        if !runs_again {
+            replaced.insert(workload.clone());
+        }
+        pods.push(real_pod(
+            real,
+            workload,
+            labels_of(&real.head.object.namespace),
+        ));
+    }
+    for template in &objects.templates {
+        let key = key_of(template);
+        if owners.top(key.clone()) == key && !replaced.contains(&key) {
+            let labels = labels_of(&template.head.object.namespace);
+            pods.extend((0..template.copies).map(|n| template_pod(template, n, labels)));
+        }
+    }
+    let groups = namespaces
+        .values()
+        .filter(|n| n.labels.get(HOST_GROUP).is_some());
+    pods.extend(groups.map(host_group));
+    pods.sort_by(|a, b| {
+        (&a.namespace, &a.name, &a.workload).cmp(&(&b.namespace, &b.name, &b.workload))
+    });
+    pods
+}
+
+fn key_of(template: &Template) -> Key {
+    let object = &template.head.object;
+    (
+        object.namespace.clone(),
+        template.kind.to_owned(),
+        object.name.clone(),
+    )
+}
+
+/// Who controls whom among the workloads that were read.
+struct Owners {
+    known: BTreeSet<Key>,
+    parents: BTreeMap<Key, Key>,
+}
+
+impl Owners {
+    fn new(templates: &[Template]) -> Self {
+        let parent = |t: &Template| {
+            let (kind, name) = t.head.owner.clone()?;
+            Some((key_of(t), (t.head.object.namespace.clone(), kind, name)))
+        };
+        Self {
+            known: templates.iter().map(key_of).collect(),
+            parents: templates.iter().filter_map(parent).collect(),
+        }
+    }
+
+    /// The highest workload that was read: from a ReplicaSet to its Deployment. Owners form no
+    /// longer chains, and a cycle ends.
+    fn top(&self, mut key: Key) -> Key {
+        for _ in 0..4 {
+            match self.parents.get(&key) {
+                Some(parent) if self.known.contains(parent) => key = parent.clone(),
+                _ => break,
+            }
+        }
+        key
+    }
+
+    /// The workload of a real pod; itself if nothing owns it.
+    fn of_pod(&self, pod: &RealPod) -> Key {
+        let object = &pod.head.object;
+        let Some((kind, name)) = &pod.head.owner else {
+            return (
+                object.namespace.clone(),
+                "Pod".to_owned(),
+                object.name.clone(),
+            );
+        };
+        let owner = (object.namespace.clone(), kind.clone(), name.clone());
+        if self.known.contains(&owner) {
+            return self.top(owner);
+        }
+        self.guess(pod, kind, name).unwrap_or(owner)
+    }
+
+    /// The workload above an owner that was not read: names of ReplicaSets end with the pod's
+    /// template hash, those of a CronJob's Jobs with a number.
+    fn guess(&self, pod: &RealPod, kind: &str, name: &str) -> Option<Key> {
+        let namespace = pod.head.object.namespace.clone();
+        let (base, end) = name.rsplit_once('-')?;
+        let hash = pod.shape.labels.get("pod-template-hash");
+        match kind {
+            "ReplicaSet" if hash == Some(end) => {
+                Some((namespace, "Deployment".to_owned(), base.to_owned()))
+            }
+            "Job" if end.bytes().all(|b| b.is_ascii_digit()) => {
+                let key = (namespace, "CronJob".to_owned(), base.to_owned());
+                self.known.contains(&key).then_some(key)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn real_pod(real: &RealPod, (_, kind, name): Key, labels: &Labels) -> Pod {
+    let shape = &real.shape;
+    let object = &real.head.object;
+    Pod {
+        origin: real.head.origin(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        workload: Workload { kind, name },
+        labels: shape.labels.clone(),
+        service_account: shape.service_account.clone(),
+        named_ports: shape.named_ports.clone(),
+        container_ports: shape.container_ports.clone(),
+        host_network: shape.host_network,
+        host_group: false,
+        phase: real.phase,
+        addresses: real.addresses.clone(),
+        node_addresses: real.node_addresses.clone(),
+        proxy: proxy(shape, &object.namespace, labels, real.exists),
+    }
+}
+
+fn template_pod(template: &Template, ordinal: u32, labels: &Labels) -> Pod {
+    let shape = &template.shape;
+    let object = &template.head.object;
+    let name = format!("{}-{ordinal}", object.name);
+    let mut pod_labels = shape.labels.clone();
+    if template.kind == "StatefulSet" {
+        // The controller labels each pod with its own name and number.
+        let own = [
+            ("statefulset.kubernetes.io/pod-name", name.clone()),
+            ("apps.kubernetes.io/pod-index", ordinal.to_string()),
+        ];
+        let own = own.map(|(key, value)| (key.to_owned(), value));
+        pod_labels.0.extend(own);
+    }
+    Pod {
+        origin: template.head.origin(),
+        namespace: object.namespace.clone(),
+        name,
+        workload: Workload {
+            kind: template.kind.to_owned(),
+            name: object.name.clone(),
+        },
+        labels: pod_labels,
+        service_account: shape.service_account.clone(),
+        named_ports: shape.named_ports.clone(),
+        container_ports: shape.container_ports.clone(),
+        host_network: shape.host_network,
+        host_group: false,
+        phase: if template.at_zero {
+            Phase::ScaledToZero
+        } else {
+            Phase::Live
+        },
+        addresses: AddressSet::default(),
+        node_addresses: AddressSet::default(),
+        proxy: proxy(shape, &object.namespace, labels, false),
+    }
+}
+
+/// What stands for the host network of the nodes in a namespace that is its policy group.
+fn host_group(namespace: &Namespace) -> Pod {
+    Pod {
+        origin: namespace.origin,
+        namespace: namespace.name.clone(),
+        name: "host-network".to_owned(),
+        workload: Workload {
+            kind: "HostNetwork".to_owned(),
+            name: "host-network".to_owned(),
+        },
+        labels: Labels::default(),
+        service_account: String::new(),
+        named_ports: Vec::new(),
+        container_ports: PortSet::empty(),
+        host_network: false,
+        host_group: true,
+        phase: Phase::Live,
+        addresses: AddressSet::default(),
+        node_addresses: AddressSet::default(),
+        proxy: Proxy::None {
+            reason: "it stands for the host network of the nodes".to_owned(),
+        },
+    }
+}

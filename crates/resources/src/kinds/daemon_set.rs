@@ -1,0 +1,27 @@
+//! `apps/v1 DaemonSet`: two pods stand for one on each node.
+
+use super::{Kind, Part};
+use crate::head::Head;
+use crate::names::NameRule;
+use crate::objects::Add;
+use crate::workload;
+use palisade_diagnostics::Diagnostic;
+use palisade_yaml::Fields;
+
+/// The kind.
+pub(super) const KIND: Kind = Kind {
+    name: "DaemonSet",
+    group: "apps",
+    versions: &["v1"],
+    namespaced: true,
+    part: Part::Workloads,
+    names: NameRule::Subdomain,
+    read,
+};
+
+/// Fields of the spec without meaning for the network.
+const IGNORED: &[&str] = &["minReadySeconds", "revisionHistoryLimit", "updateStrategy"];
+
+fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<Add> {
+    workload::replicated(KIND.name, IGNORED, head, fields, out)
+}
