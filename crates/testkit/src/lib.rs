@@ -1,1 +1,6 @@
 //! Scenarios, generators and the contract that every engine meets (tests only).
+
+mod contract;
+pub mod worlds;
+
+pub use contract::{Contract, Reference, Symbolic};

@@ -289,7 +289,7 @@ impl<'w> Engine<'w> {
         let Some((source, destination)) = ends.zip(self.endpoints.locate(flow.destination)) else {
             return denied;
         };
-        if !self.decidable(source) || !self.decidable(destination) {
+        if !self.is_source(source) || !self.is_destination(destination) {
             return denied;
         }
         if flow.source == flow.destination && self.pod(source).is_some() {
@@ -308,10 +308,5 @@ impl<'w> Engine<'w> {
             (false, false) => Encryption::None,
         };
         (outcome, encryption)
-    }
-
-    /// Whether an end exists at all.
-    fn decidable(&self, endpoint: EndpointId) -> bool {
-        self.is_source(endpoint)
     }
 }

@@ -1,0 +1,607 @@
+//! Random small worlds that mix everything a layer can look at, from small alphabets so that things
+//! meet; they shrink to the least that still fails.
+
+use ipnet::IpNet;
+use palisade_netmodel::{
+    AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Cni,
+    Condition, DestinationRule, Endpoint, Enforcement, Flow, Gateway, GatewayServer,
+    InboundCapture, LabelRequirement, Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch,
+    NetworkPolicy, ObjectRef, Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod,
+    PodId, PolicyPort, PortSet, Profile, Protocol, Proxy, Rule, Selector, ServerTls, Service,
+    ServicePort, Source, TargetPort, Workload, World, always_bypassed,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+/// Namespaces; `istio-system` is the mesh's root.
+const NAMESPACES: [&str; 3] = ["shop", "bank", "istio-system"];
+/// Ports that policies, Services and containers name, borders included.
+const PORTS: [u16; 7] = [1, 80, 8080, 8081, 9000, 15090, 65535];
+/// Blocks that policies name.
+const BLOCKS: [&str; 7] = [
+    "0.0.0.0/0",
+    "10.0.0.0/8",
+    "10.1.0.0/16",
+    "203.0.113.0/24",
+    "::/0",
+    "2001:db8::/32",
+    "192.168.0.1/32",
+];
+/// Addresses of pods, nodes and outsiders.
+const ADDRESSES: [&str; 6] = [
+    "10.0.0.1",
+    "10.1.0.7",
+    "203.0.113.9",
+    "192.168.0.1",
+    "2001:db8::5",
+    "fd00::1",
+];
+
+fn address() -> impl Strategy<Value = IpAddr> {
+    select(&ADDRESSES[..]).prop_map(|a| a.parse().unwrap_or(IpAddr::from([0, 0, 0, 0])))
+}
+
+fn net() -> impl Strategy<Value = IpNet> {
+    select(&BLOCKS[..]).prop_map(parse_net)
+}
+
+fn parse_net(text: &str) -> IpNet {
+    text.parse().unwrap_or_default()
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    (
+        option::of(select(&["a", "b"][..])),
+        option::of(select(&["x", "y"][..])),
+    )
+        .prop_map(|(app, tier)| {
+            let pairs = app.map(|v| ("app", v)).into_iter();
+            Labels::from_iter(pairs.chain(tier.map(|v| ("tier", v))))
+        })
+}
+
+fn operator() -> impl Strategy<Value = Operator> {
+    let values = || vec(select(&["a", "b", "x"][..]).prop_map(str::to_owned), 1..3);
+    prop_oneof![
+        values().prop_map(Operator::In),
+        values().prop_map(Operator::NotIn),
+        Just(Operator::Exists),
+        Just(Operator::DoesNotExist),
+    ]
+}
+
+fn selector() -> impl Strategy<Value = Selector> {
+    let requirement =
+        (select(&["app", "tier", "none"][..]), operator()).prop_map(|(key, operator)| {
+            LabelRequirement {
+                key: key.to_owned(),
+                operator,
+            }
+        });
+    vec(requirement, 0..3).prop_map(|requirements| Selector { requirements })
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    select(&Protocol::ALL[..])
+}
+
+fn port() -> impl Strategy<Value = u16> {
+    select(&PORTS[..])
+}
+
+fn port_name() -> impl Strategy<Value = String> {
+    select(&["web", "admin"][..]).prop_map(str::to_owned)
+}
+
+fn policy_port() -> impl Strategy<Value = PolicyPort> {
+    prop_oneof![
+        (protocol(), port()).prop_map(|(protocol, first)| PolicyPort::Range {
+            protocol,
+            first,
+            last: first
+        }),
+        (protocol(), port(), port()).prop_map(|(protocol, a, b)| PolicyPort::Range {
+            protocol,
+            first: a.min(b),
+            last: a.max(b)
+        }),
+        protocol().prop_map(|protocol| PolicyPort::Range {
+            protocol,
+            first: 1,
+            last: u16::MAX
+        }),
+        (protocol(), port_name()).prop_map(|(protocol, name)| PolicyPort::Named { protocol, name }),
+    ]
+}
+
+fn peer() -> impl Strategy<Value = Peer> {
+    let namespaces = prop_oneof![
+        select(&NAMESPACES[..]).prop_map(|n| NamespaceMatch::Named(n.to_owned())),
+        selector().prop_map(NamespaceMatch::Selector),
+    ];
+    prop_oneof![
+        3 => (namespaces, selector()).prop_map(|(namespaces, pods)| Peer::Pods { namespaces, pods }),
+        1 => (net(), vec(net(), 0..2)).prop_map(|(cidr, except)| Peer::Block {
+            cidr,
+            except: except.into_iter().filter(|e| cidr.contains(e) && *e != cidr).collect(),
+        }),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    (
+        option::of(vec(peer(), 1..3)),
+        option::of(vec(policy_port(), 1..3)),
+    )
+        .prop_map(|(peers, ports)| Rule {
+            origin: Origin::default(),
+            peers,
+            ports,
+        })
+}
+
+fn network_policy() -> impl Strategy<Value = NetworkPolicy> {
+    let rules = || option::of(vec(rule(), 0..3));
+    (
+        select(&NAMESPACES[..2]),
+        "[a-c]",
+        selector(),
+        rules(),
+        rules(),
+    )
+        .prop_map(
+            |(namespace, name, pod_selector, ingress, egress)| NetworkPolicy {
+                origin: Origin::default(),
+                object: ObjectRef::new(namespace, name),
+                pod_selector,
+                ingress,
+                egress,
+            },
+        )
+}
+
+fn named_port() -> impl Strategy<Value = NamedPort> {
+    (port_name(), protocol(), port()).prop_map(|(name, protocol, port)| NamedPort {
+        name,
+        protocol,
+        port,
+    })
+}
+
+fn tcp_ports() -> impl Strategy<Value = PortSet> {
+    vec(port(), 0..2).prop_map(|ports| {
+        ports.into_iter().fold(PortSet::empty(), |set, p| {
+            set.union(&PortSet::single(Protocol::Tcp, p))
+        })
+    })
+}
+
+fn proxy() -> impl Strategy<Value = Proxy> {
+    prop_oneof![
+        3 => Just(Proxy::None { reason: "not injected".to_owned() }),
+        4 => (tcp_ports(), tcp_ports(), any::<bool>()).prop_map(|(more, outbound_excluded, shown)| {
+            let inbound = InboundCapture { bypass: always_bypassed().union(&more) };
+            Proxy::Sidecar { inbound, outbound_excluded, shown }
+        }),
+        1 => Just(Proxy::Gateway),
+    ]
+}
+
+fn pod() -> impl Strategy<Value = Pod> {
+    let identity = (
+        select(&NAMESPACES[..]),
+        labels(),
+        select(&["default", "robot"][..]),
+    );
+    let place = (
+        prop::bool::weighted(0.1),
+        prop_oneof![8 => Just(Phase::Live), 1 => Just(Phase::Completed), 1 => Just(Phase::ScaledToZero)],
+        option::of(address()),
+        option::of(address()),
+        prop::bool::weighted(0.05),
+    );
+    (identity, place, vec(named_port(), 0..3), proxy()).prop_map(
+        |(
+            (namespace, labels, account),
+            (host_network, phase, own, node, host_group),
+            named_ports,
+            proxy,
+        )| {
+            let known = |a: Option<IpAddr>| AddressSet {
+                known: a.into_iter().collect(),
+            };
+            Pod {
+                origin: Origin::default(),
+                namespace: namespace.to_owned(),
+                name: String::new(),
+                workload: Workload {
+                    kind: "Pod".to_owned(),
+                    name: String::new(),
+                },
+                labels,
+                service_account: account.to_owned(),
+                named_ports,
+                container_ports: PortSet::empty(),
+                host_network,
+                host_group,
+                phase,
+                addresses: known(own),
+                node_addresses: known(node),
+                proxy: if host_network || host_group {
+                    Proxy::None {
+                        reason: "host network".to_owned(),
+                    }
+                } else {
+                    proxy
+                },
+            }
+        },
+    )
+}
+
+fn service() -> impl Strategy<Value = Service> {
+    let target = prop_oneof![
+        port().prop_map(TargetPort::Number),
+        port_name().prop_map(TargetPort::Name),
+    ];
+    let name = select(&["", "http-web", "tcp-db", "odd"][..]);
+    let app = option::of(select(&["http", "tcp"][..]).prop_map(str::to_owned));
+    let port = (name, protocol(), port(), target, app).prop_map(
+        |(name, protocol, port, target, app_protocol)| ServicePort {
+            name: name.to_owned(),
+            protocol,
+            port,
+            target,
+            app_protocol,
+        },
+    );
+    (
+        select(&NAMESPACES[..]),
+        select(&["web", "db"][..]),
+        labels(),
+        vec(port, 1..3),
+    )
+        .prop_map(|(namespace, name, selector, ports)| Service {
+            origin: Origin::default(),
+            object: ObjectRef::new(namespace, name),
+            selector,
+            ports,
+        })
+}
+
+fn mtls_mode() -> impl Strategy<Value = Option<MtlsMode>> {
+    option::of(select(
+        &[MtlsMode::Disable, MtlsMode::Permissive, MtlsMode::Strict][..],
+    ))
+}
+
+fn peer_authentication() -> impl Strategy<Value = PeerAuthentication> {
+    let ports = prop::collection::btree_map(port(), mtls_mode(), 0..2);
+    (select(&NAMESPACES[..]), labels(), mtls_mode(), ports).prop_map(
+        |(namespace, selector, mode, ports)| PeerAuthentication {
+            origin: Origin::default(),
+            object: ObjectRef::new(namespace, "auth"),
+            ports: if selector.0.is_empty() {
+                Default::default()
+            } else {
+                ports
+            },
+            selector,
+            mode,
+        },
+    )
+}
+
+fn words(from: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![
+        3 => Just(Vec::new()),
+        2 => vec(select(from).prop_map(str::to_owned), 1..3),
+    ]
+}
+
+fn source() -> impl Strategy<Value = Source> {
+    let who = (
+        words(&[
+            "*",
+            "cluster.local/ns/shop/sa/robot",
+            "*/sa/default",
+            "cluster.local/ns/bank/*",
+        ]),
+        words(&["*", "cluster.local/ns/bank/sa/default"]),
+        words(&["shop", "*", "b*k"]),
+        words(&["shop", "istio-*"]),
+        words(&["robot", "bank/default"]),
+    );
+    let from = (
+        words(&["10.0.0.0/8", "203.0.113.9"]),
+        words(&["10.1.0.0/16", "2001:db8::/32"]),
+        words(&["10.0.0.0/8"]),
+        words(&["issuer/subject"]),
+    );
+    (who, from).prop_map(|(who, from)| Source {
+        principals: who.0,
+        not_principals: who.1,
+        namespaces: who.2,
+        not_namespaces: who.3,
+        service_accounts: who.4,
+        ip_blocks: from.0,
+        not_ip_blocks: from.1,
+        remote_ip_blocks: from.2,
+        request_principals: from.3,
+        ..Source::default()
+    })
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let ports = || prop_oneof![Just(Vec::new()), vec(port(), 1..3)];
+    (
+        ports(),
+        ports(),
+        words(&["GET"]),
+        words(&["/metrics"]),
+        words(&["shop.example"]),
+    )
+        .prop_map(|(ports, not_ports, methods, not_paths, hosts)| Operation {
+            ports,
+            not_ports,
+            methods,
+            not_paths,
+            hosts,
+            ..Operation::default()
+        })
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    prop_oneof![
+        (words(&["10.0.0.0/8"]), words(&["10.1.0.0/16"])).prop_map(|(v, n)| ("source.ip", v, n)),
+        (words(&["10.0.0.0/8"]), words(&["::/0"])).prop_map(|(v, n)| ("remote.ip", v, n)),
+        (words(&["shop"]), words(&["bank"])).prop_map(|(v, n)| ("source.namespace", v, n)),
+        (words(&["80", "8080"]), words(&["9000"])).prop_map(|(v, n)| ("destination.port", v, n)),
+        (words(&["10.1.0.7"]), Just(Vec::new())).prop_map(|(v, n)| ("destination.ip", v, n)),
+        (words(&["x"]), Just(Vec::new())).prop_map(|(v, n)| ("request.headers[x]", v, n)),
+        (words(&["a.example"]), Just(Vec::new())).prop_map(|(v, n)| ("connection.sni", v, n)),
+    ]
+    .prop_map(|(key, values, not_values)| Condition {
+        key: key.to_owned(),
+        values,
+        not_values,
+    })
+}
+
+fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
+    let action = select(
+        &[
+            AuthorizationAction::Allow,
+            AuthorizationAction::Allow,
+            AuthorizationAction::Deny,
+            AuthorizationAction::Custom,
+            AuthorizationAction::Audit,
+        ][..],
+    );
+    let rule = (
+        vec(source(), 0..2),
+        vec(operation(), 0..2),
+        vec(condition(), 0..2),
+    )
+        .prop_map(|(from, to, when)| AuthorizationRule {
+            origin: Origin::default(),
+            from,
+            to,
+            when,
+        });
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    (
+        select(&NAMESPACES[..]),
+        labels(),
+        flags,
+        action,
+        vec(rule, 0..3),
+    )
+        .prop_map(
+            |(namespace, selector, (target_refs, dry_run), action, rules)| AuthorizationPolicy {
+                origin: Origin::default(),
+                object: ObjectRef::new(namespace, "authz"),
+                selector,
+                target_refs,
+                dry_run,
+                action,
+                rules,
+            },
+        )
+}
+
+fn destination_rule() -> impl Strategy<Value = DestinationRule> {
+    let tls = || {
+        option::of(select(
+            &[
+                ClientTls::Disable,
+                ClientTls::Simple,
+                ClientTls::Mutual,
+                ClientTls::IstioMutual,
+            ][..],
+        ))
+    };
+    let host = select(
+        &[
+            "web.shop.svc.cluster.local",
+            "*.shop.svc.cluster.local",
+            "db.bank.svc.cluster.local",
+            "*.local",
+        ][..],
+    );
+    let ports = prop::collection::btree_map(port(), tls(), 0..2);
+    (
+        select(&NAMESPACES[..]),
+        "[a-c]",
+        host,
+        labels(),
+        words(&["*", ".", "bank"]),
+        tls(),
+        ports,
+    )
+        .prop_map(
+            |(namespace, name, host, workload_selector, export_to, tls, ports)| DestinationRule {
+                origin: Origin::default(),
+                object: ObjectRef::new(namespace, name),
+                host: host.to_owned(),
+                workload_selector,
+                export_to,
+                tls,
+                ports,
+            },
+        )
+}
+
+fn gateway() -> impl Strategy<Value = Gateway> {
+    let tls = select(
+        &[
+            ServerTls::None,
+            ServerTls::Passthrough,
+            ServerTls::Simple,
+            ServerTls::Mutual,
+            ServerTls::IstioMutual,
+        ][..],
+    );
+    let server = (port(), select(&["HTTP", "HTTPS", "TCP", "TLS"][..]), tls).prop_map(
+        |(port, protocol, tls)| GatewayServer {
+            origin: Origin::default(),
+            port,
+            protocol: protocol.to_owned(),
+            hosts: vec!["*".to_owned()],
+            tls,
+            credential: None,
+            https_redirect: false,
+        },
+    );
+    (labels(), vec(server, 1..3)).prop_map(|(selector, servers)| Gateway {
+        origin: Origin::default(),
+        object: ObjectRef::new("istio-system", "gateway"),
+        selector,
+        servers,
+    })
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    (
+        any::<bool>(),
+        prop_oneof![9 => Just(Enforcement::Enforced), 1 => Just(Enforcement::NotEnforced)],
+    )
+        .prop_map(|(ip_block_matches_pods, enforcement)| Profile {
+            ip_block_matches_pods,
+            cni: Cni {
+                name: None,
+                enforcement,
+            },
+        })
+}
+
+/// Random worlds: up to three namespaces, six pods, four policies, and mesh objects.
+pub fn world() -> impl Strategy<Value = World> {
+    let base = (
+        vec(labels(), NAMESPACES.len()),
+        vec(pod(), 1..6),
+        vec(service(), 0..3),
+        vec(network_policy(), 0..4),
+        profile(),
+        any::<bool>(),
+    );
+    let mesh = (
+        vec(peer_authentication(), 0..4),
+        vec(authorization_policy(), 0..3),
+        vec(destination_rule(), 0..3),
+        vec(gateway(), 0..2),
+    );
+    (base, mesh).prop_map(|(base, mesh)| {
+        let (namespace_labels, mut pods, services, network_policies, profile, auto_mtls) = base;
+        for (index, pod) in pods.iter_mut().enumerate() {
+            pod.name = format!("pod-{index}");
+            pod.workload.name.clone_from(&pod.name);
+        }
+        distinct_addresses(&mut pods);
+        let mut world = World {
+            pods,
+            services,
+            network_policies,
+            profile,
+            peer_authentications: mesh.0,
+            authorization_policies: mesh.1,
+            destination_rules: mesh.2,
+            gateways: mesh.3,
+            ..World::default()
+        };
+        world.mesh.auto_mtls = auto_mtls;
+        for (name, mut labels) in NAMESPACES.into_iter().zip(namespace_labels) {
+            let key = "kubernetes.io/metadata.name".to_owned();
+            labels.0.insert(key, name.to_owned());
+            let namespace = Namespace {
+                origin: Origin::default(),
+                name: name.to_owned(),
+                labels,
+            };
+            world.namespaces.insert(name.to_owned(), namespace);
+        }
+        world
+    })
+}
+
+/// Two live pods never have one address, and no pod has its node's, unless it is on the host network.
+fn distinct_addresses(pods: &mut [Pod]) {
+    let nodes: BTreeSet<IpAddr> = pods
+        .iter()
+        .flat_map(|p| p.node_addresses.known.iter().copied())
+        .collect();
+    let mut taken = BTreeSet::new();
+    for pod in pods {
+        if pod.host_network {
+            pod.addresses = pod.node_addresses.clone();
+        } else {
+            pod.addresses
+                .known
+                .retain(|a| !nodes.contains(a) && taken.insert(*a));
+        }
+    }
+}
+
+/// All flows at which something can change: every pair of ends, the ports that occur and their
+/// neighbours, every protocol.
+#[must_use]
+pub fn interesting_flows(world: &World) -> Vec<Flow> {
+    let mut ends: Vec<Endpoint> = (0..world.pods.len())
+        .filter_map(|i| u32::try_from(i).ok())
+        .map(|i| Endpoint::Pod(PodId(i)))
+        .collect();
+    ends.extend(
+        ADDRESSES
+            .iter()
+            .chain(&["8.8.8.8", "255.255.255.255"])
+            .filter_map(|a| a.parse().ok())
+            .map(Endpoint::Address),
+    );
+    let mut ports: BTreeSet<u16> = BTreeSet::new();
+    for port in PORTS {
+        ports.extend([port.saturating_sub(1).max(1), port, port.saturating_add(1)]);
+    }
+    let mut out = Vec::new();
+    for source in &ends {
+        for destination in &ends {
+            let both_outside = matches!(source, Endpoint::Address(_))
+                && matches!(destination, Endpoint::Address(_));
+            if both_outside {
+                continue;
+            }
+            for port in &ports {
+                out.extend(Protocol::ALL.map(|protocol| Flow {
+                    source: *source,
+                    destination: *destination,
+                    protocol,
+                    port: *port,
+                }));
+            }
+        }
+    }
+    out
+}
