@@ -2,47 +2,23 @@
 
 use palisade_netmodel::{Cni, Enforcement, Profile};
 
-/// A DaemonSet, its plugin, whether `ipBlock` matches pods there, and whether it enforces.
-type Known = (&'static str, &'static str, bool, Enforcement);
-
-/// DaemonSets of plugins. An enforcing plugin beside one that does not enforce (Calico on flannel)
-/// comes first.
-const KNOWN: [Known; 14] = [
-    ("calico-node", "calico", true, Enforcement::Enforced),
-    ("canal", "calico", true, Enforcement::Enforced),
-    ("rke2-canal", "calico", true, Enforcement::Enforced),
-    ("cilium", "cilium", false, Enforcement::Enforced),
-    ("antrea-agent", "antrea", true, Enforcement::Enforced),
-    ("weave-net", "weave-net", true, Enforcement::Enforced),
-    ("kube-router", "kube-router", true, Enforcement::Enforced),
-    (
-        "ovnkube-node",
-        "ovn-kubernetes",
-        true,
-        Enforcement::Enforced,
-    ),
-    ("ovs-node", "ovn-kubernetes", true, Enforcement::Enforced),
-    (
-        "kube-network-policies",
-        "kube-network-policies",
-        true,
-        Enforcement::Enforced,
-    ),
-    // Its images tell whether it enforces.
-    ("kindnet", "kindnet", true, Enforcement::NotShown),
-    (
-        "kube-flannel-ds",
-        "flannel",
-        false,
-        Enforcement::NotEnforced,
-    ),
-    ("kube-flannel", "flannel", false, Enforcement::NotEnforced),
-    (
-        "kube-flannel-ds-amd64",
-        "flannel",
-        false,
-        Enforcement::NotEnforced,
-    ),
+/// DaemonSets and the plugins that they run, by the names of [`Profile::named`]. An enforcing
+/// plugin beside one that does not enforce (Calico on flannel) comes first.
+const KNOWN: [(&str, &str); 14] = [
+    ("calico-node", "calico"),
+    ("canal", "calico"),
+    ("rke2-canal", "calico"),
+    ("cilium", "cilium"),
+    ("antrea-agent", "antrea"),
+    ("weave-net", "weave-net"),
+    ("kube-router", "kube-router"),
+    ("ovnkube-node", "ovn-kubernetes"),
+    ("ovs-node", "ovn-kubernetes"),
+    ("kube-network-policies", "kube-network-policies"),
+    ("kindnet", "kindnet"),
+    ("kube-flannel-ds", "flannel"),
+    ("kube-flannel", "flannel"),
+    ("kube-flannel-ds-amd64", "flannel"),
 ];
 
 /// kindnet enforces policies from the images of kind v0.24 on, whose tags start with `v` and this
@@ -51,35 +27,34 @@ const KINDNET_ENFORCES: u32 = 20_240_813;
 
 /// The profile of the plugin that the DaemonSets show. Each comes with the images of its pods.
 pub(crate) fn detect(daemon_sets: &[(String, Vec<String>)]) -> Profile {
-    for (name, plugin, ip_block_matches_pods, known) in KNOWN {
-        let Some((_, images)) = daemon_sets.iter().find(|(found, _)| found == name) else {
-            continue;
-        };
-        let enforcement = if known == Enforcement::NotShown {
-            kindnet(images)
-        } else {
-            known
-        };
-        return Profile {
-            ip_block_matches_pods: ip_block_matches_pods && enforcement == Enforcement::Enforced,
-            cni: Cni {
-                name: Some(plugin.to_owned()),
-                enforcement,
-            },
-        };
+    let shown = KNOWN.iter().find_map(|(name, plugin)| {
+        let set = daemon_sets.iter().find(|(found, _)| found == name)?;
+        Some((*plugin, &set.1))
+    });
+    match shown {
+        Some(("kindnet", images)) => kindnet(images),
+        Some((plugin, _)) => Profile::named(plugin).unwrap_or_default(),
+        None => Profile::default(),
     }
-    Profile::default()
 }
 
-fn kindnet(images: &[String]) -> Enforcement {
+/// kindnet enforces through kube-network-policies, if its images are new enough.
+fn kindnet(images: &[String]) -> Profile {
     let date = images.iter().find_map(|image| {
         let (_, tag) = image.rsplit_once(":v")?;
         tag.get(..8)?.parse::<u32>().ok()
     });
-    match date {
+    let enforcement = match date {
         Some(date) if date < KINDNET_ENFORCES => Enforcement::NotEnforced,
         Some(_) => Enforcement::Enforced,
         None => Enforcement::NotShown,
+    };
+    Profile {
+        ip_block_matches_pods: enforcement == Enforcement::Enforced,
+        cni: Cni {
+            name: Some("kindnet".to_owned()),
+            enforcement,
+        },
     }
 }
 
@@ -106,6 +81,12 @@ mod tests {
         assert_eq!(detect("kindnet", "kindnetd"), (named("kindnet"), unknown));
         assert_eq!(detect("kube-flannel-ds", ""), (named("flannel"), off));
         assert_eq!(detect("fluentd", ""), (None, unknown));
+        for (_, plugin) in KNOWN {
+            assert!(
+                plugin == "kindnet" || Profile::named(plugin).is_some(),
+                "{plugin}"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,147 @@
+//! Broken objects of every kind: no panic, and never an object in the world beside its error.
+
+#![cfg(test)]
+
+use palisade_diagnostics::{FileId, Severity};
+use palisade_resources::{Input, KINDS, Loaded, Options, Role, load};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn read(text: &str) -> Loaded {
+    let input = Input {
+        file: FileId(0),
+        text,
+        role: Role::Both,
+    };
+    load(&[input], &Options::default())
+}
+
+/// Words of all kinds, so that random trees get deep into the readers.
+const KEYS: [&str; 48] = [
+    "spec",
+    "template",
+    "metadata",
+    "labels",
+    "annotations",
+    "selector",
+    "matchLabels",
+    "matchExpressions",
+    "key",
+    "operator",
+    "values",
+    "ingress",
+    "egress",
+    "from",
+    "to",
+    "ports",
+    "port",
+    "endPort",
+    "protocol",
+    "ipBlock",
+    "cidr",
+    "except",
+    "podSelector",
+    "policyTypes",
+    "containers",
+    "initContainers",
+    "containerPort",
+    "name",
+    "rules",
+    "source",
+    "operation",
+    "when",
+    "mtls",
+    "mode",
+    "portLevelMtls",
+    "host",
+    "hosts",
+    "trafficPolicy",
+    "portLevelSettings",
+    "tls",
+    "number",
+    "servers",
+    "workloadSelector",
+    "data",
+    "mesh",
+    "jobTemplate",
+    "webhooks",
+    "ownerReferences",
+];
+
+const SCALARS: [&str; 20] = [
+    "null",
+    "true",
+    "0",
+    "-1",
+    "80",
+    "65536",
+    "99999999999999999999",
+    "1.5",
+    "''",
+    "web",
+    "In",
+    "Exists",
+    "Ingress",
+    "TCP",
+    "10.0.0.0/8",
+    "10.0.0.5/24",
+    "STRICT",
+    "HTTPS",
+    "'*'",
+    "\"\\n\"",
+];
+
+/// A value in flow style.
+fn tree() -> impl Strategy<Value = String> {
+    let leaf = select(SCALARS.to_vec()).prop_map(str::to_owned);
+    leaf.prop_recursive(6, 40, 4, |inner| {
+        let list = prop::collection::vec(inner.clone(), 0..4);
+        let map = prop::collection::btree_map(select(KEYS.to_vec()), inner, 0..5);
+        prop_oneof![
+            list.prop_map(|items| format!("[{}]", items.join(", "))),
+            map.prop_map(|entries| {
+                let entries = entries.iter().map(|(key, value)| format!("{key}: {value}"));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #[test]
+    fn random_objects(kind in select(KINDS.to_vec()), spec in tree(), data in tree(), meta in tree()) {
+        let head = format!("apiVersion: {}\nkind: {}\n", kind.api_version(), kind.name);
+        let named = "metadata: {name: x}\n";
+        for metadata in [named.to_owned(), format!("metadata: {meta}\n")] {
+            let text = format!("{head}{metadata}spec: {spec}\ndata: {data}\nwebhooks: {data}\n");
+            let loaded = read(&text);
+            let errors = loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+            let accepted: usize = loaded.counts.values().sum();
+            prop_assert_eq!(accepted == 0, errors > 0, "{}\n{:?}", text, loaded.diagnostics);
+        }
+    }
+
+    #[test]
+    fn random_text(text in "(apiVersion|kind|: |v1|Pod|List|items|-|\n|  |[\\[\\]{},:&*!|>'\"#%@\t]|[a-z]){0,60}") {
+        let _ = read(&text);
+    }
+}
+
+#[test]
+fn many_problems_are_bounded() {
+    let text = "a: 1\n---\n".repeat(5000);
+    let mut options = Options::default();
+    options.limits.max_diagnostics = 10;
+    let input = Input {
+        file: FileId(0),
+        text: &text,
+        role: Role::Both,
+    };
+    let loaded = load(&[input], &options);
+    assert_eq!(loaded.diagnostics.len(), 11);
+    assert_eq!(
+        loaded.diagnostics[10].title,
+        "4990 more problems are not shown"
+    );
+}
