@@ -174,6 +174,18 @@ fn real_pods_replace_those_of_their_template() {
 }
 
 #[test]
+fn a_finished_run_of_a_cron_job_leaves_the_next() {
+    let cron = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: tidy, namespace: shop}\n\
+        spec: {schedule: '@daily', jobTemplate: {spec: {template: {spec: {containers: [{name: a}]}}}}}\n";
+    let owner =
+        "namespace: shop, ownerReferences: [{kind: Job, name: tidy-28000, controller: true}]";
+    let run = |status: &str| pod(&format!("name: tidy-28000-x, {owner}"), "", status);
+    let found = |status: &str| names(&world(&format!("{cron}{}", run(status))));
+    assert_eq!(found("phase: Running"), ["shop/tidy-28000-x"]);
+    assert_eq!(found("phase: Failed"), ["shop/tidy-0", "shop/tidy-28000-x"]);
+}
+
+#[test]
 fn named_ports_include_native_sidecars_only() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  serviceAccountName: robot\n  \
         initContainers:\n  - {name: init, ports: [{name: boot, containerPort: 1}]}\n  \
@@ -526,6 +538,13 @@ fn services_keep_their_targets() {
         (&ports[2].target, ports[2].protocol),
         (&TargetPort::Number(8082), Protocol::Udp)
     );
+}
+
+#[test]
+fn a_service_that_is_only_a_name_selects_nothing() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\n\
+        spec: {type: ExternalName, externalName: a.example.com, selector: {a: b}}\n";
+    assert!(world(text).services[0].selector.0.is_empty());
 }
 
 #[test]
