@@ -101,8 +101,6 @@ fn destination_rule_without_mode_disables() {
         ("'*'", "*"),
         ("'*.example.com'", "*.example.com"),
     ] {
-        let host = host.replace("\"", "");
-        let host = if host == "*" { "'*'".to_owned() } else { host };
         assert_eq!(read(&format!("spec: {{host: {host}}}\n")).host, full);
     }
 }

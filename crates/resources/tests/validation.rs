@@ -56,13 +56,14 @@ fn told(text: &str) -> Vec<String> {
             let remark = &d.labels[0].text;
             let ours = d.code.0.starts_with("PAL01");
             assert!(!ours || !d.help.is_empty(), "no fix for {}", d.title);
-            format!(
+            let line = format!(
                 "{} {severity} {} {} | {remark} | {}",
                 &place[1..],
                 d.code.0,
                 d.title,
                 d.help.join(" ")
-            )
+            );
+            line.trim_end().to_owned()
         })
         .collect()
 }
