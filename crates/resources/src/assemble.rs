@@ -200,7 +200,9 @@ impl Owners {
     /// The workload of a real pod; itself if nothing owns it.
     fn of_pod(&self, pod: &RealPod) -> Key {
         let object = &pod.head.object;
-        let Some((kind, name)) = &pod.head.owner else {
+        // A static pod is owned by its node.
+        let owner = pod.head.owner.as_ref().filter(|(kind, _)| kind != "Node");
+        let Some((kind, name)) = owner else {
             return (
                 object.namespace.clone(),
                 "Pod".to_owned(),

@@ -110,6 +110,12 @@ codes! {
     BAD_BACKEND = "PAL0163";
     /// A field whose effect is not part of the model.
     NOT_MODELLED = "PAL0164";
+    /// Ambient mode, which is not part of the model.
+    AMBIENT = "PAL0166";
+    /// A policy of another kind, whose effect is not part of the model.
+    OTHER_POLICY = "PAL0167";
+    /// TLS settings of a subset of a DestinationRule.
+    SUBSET_TLS = "PAL0168";
     /// More problems than are told.
     TOO_MANY = "PAL0165";
 }

@@ -3,6 +3,7 @@
 use crate::assemble::assemble;
 use crate::codes;
 use crate::head::Head;
+use crate::istio;
 use crate::kinds::{KINDS, Kind, Part};
 use crate::objects::Objects;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Span, did_you_mean};
@@ -157,6 +158,9 @@ impl Loader {
         } else {
             format!("{}.{group}", found.kind)
         };
+        if is_other_policy(group, found.kind) {
+            self.diagnostics.push(other_policy(&name, node));
+        }
         *self.unknown.entry(name).or_default() += 1;
         let same = KINDS
             .iter()
@@ -330,6 +334,21 @@ fn find(wanted: TypeMeta<'_>) -> Found {
         // Other projects use the same words, as `Service` of `serving.knative.dev/v1`.
         Found::Unknown
     }
+}
+
+/// Whether a kind that is not read restricts or redirects traffic.
+fn is_other_policy(group: &str, kind: &str) -> bool {
+    let policies = ["NetworkPolicy", "ClusterwideNetworkPolicy"];
+    policies.iter().any(|end| kind.ends_with(end))
+        || (group == istio::NETWORKING && kind == "EnvoyFilter")
+}
+
+fn other_policy(name: &str, node: Node<'_>) -> Diagnostic {
+    let object = node.get("metadata").and_then(|meta| meta.get("name"));
+    let span = object.or(node.get("kind")).map_or(node.span(), Node::span);
+    Diagnostic::warning(codes::OTHER_POLICY, format!("{name} is not read"))
+        .at(span, "answers leave its effect out")
+        .help("check by hand what it changes")
 }
 
 fn not_an_object(node: Node<'_>) -> Diagnostic {

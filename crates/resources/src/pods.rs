@@ -2,6 +2,7 @@
 
 use crate::head::annotations;
 use crate::labels::labels;
+use crate::proxy::refuse_ambient;
 use crate::{codes, ports};
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Labels, NamedPort, PortSet};
@@ -74,7 +75,14 @@ const CONTAINER_FIELDS: [&str; 20] = [
 ];
 
 /// Metadata of a template without meaning here.
-const META_FIELDS: [&str; 4] = ["name", "namespace", "creationTimestamp", "generateName"];
+const META_FIELDS: [&str; 6] = [
+    "creationTimestamp",
+    "finalizers",
+    "generateName",
+    "name",
+    "namespace",
+    "ownerReferences",
+];
 
 /// The proxy container that a pod or template shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,8 +118,8 @@ pub(crate) fn template(mut fields: Fields<'_>, out: &mut Vec<Diagnostic>) -> Pod
             labels(&mut meta, "labels", out),
             annotations(&mut meta, out),
         );
+        refuse_ambient(&found.0, meta.span(), out);
         meta.ignore(&META_FIELDS);
-        meta.ignore(&["finalizers", "ownerReferences"]);
         meta.finish(out);
     }
     let mut shape = match fields.map("spec", "the spec of a pod", out) {

@@ -4,7 +4,7 @@
 
 use crate::codes;
 use crate::pods::{PodShape, ProxyContainer};
-use palisade_diagnostics::Diagnostic;
+use palisade_diagnostics::{Diagnostic, Span};
 use palisade_netmodel::{InboundCapture, Labels, PortSet, Protocol, Proxy, always_bypassed};
 use palisade_yaml::Spanned;
 
@@ -181,6 +181,19 @@ pub(crate) fn port_list(text: &str) -> PortList {
         }
     }
     found
+}
+
+/// Refuses labels that enrol pods in ambient mode: it moves traffic to port 15008, so that answers
+/// without it would be wrong.
+pub(crate) fn refuse_ambient(labels: &Labels, span: Span, out: &mut Vec<Diagnostic>) {
+    if labels.get("istio.io/dataplane-mode") == Some("ambient") {
+        out.push(
+            Diagnostic::error(codes::AMBIENT, "ambient mode is not understood")
+                .at(span, "has the label istio.io/dataplane-mode=ambient")
+                .note("Only the sidecar data plane of Istio is modelled.")
+                .help("leave its pods out of the input; nothing can be said of them yet"),
+        );
+    }
 }
 
 /// The annotations that hold lists of ports.

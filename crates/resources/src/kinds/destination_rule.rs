@@ -85,7 +85,19 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         policy.ignore(POLICY_FIELDS);
         policy.finish(out);
     }
-    spec.ignore(&["subsets"]);
+    for subset in spec.list("subsets", out) {
+        let policy = subset.get("trafficPolicy");
+        if let Some(tls) = policy.and_then(|policy| policy.get("tls")) {
+            out.push(
+                Diagnostic::warning(codes::SUBSET_TLS, "TLS settings of a subset are not read")
+                    .at(
+                        tls.span(),
+                        "apply where a VirtualService routes to the subset",
+                    )
+                    .help("write them for the whole host, or check the subset by hand"),
+            );
+        }
+    }
     spec.finish(out);
     fields.ignore(&["status"]);
     rule.host = full_host(&host?.value, &head.object.namespace);
