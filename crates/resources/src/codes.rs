@@ -116,6 +116,8 @@ codes! {
     OTHER_POLICY = "PAL0167";
     /// TLS settings of a subset of a DestinationRule.
     SUBSET_TLS = "PAL0168";
+    /// A field that the API server requires and no answer needs.
+    INCOMPLETE = "PAL0169";
     /// More problems than are told.
     TOO_MANY = "PAL0165";
 }

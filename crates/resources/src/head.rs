@@ -168,8 +168,18 @@ fn owner(meta: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<(String, St
 
 fn reference(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<(bool, (String, String))> {
     let mut fields = Fields::of(node, "an owner reference", out)?;
-    let kind = fields.required_string("kind", out);
-    let name = fields.required_string("name", out);
+    let kind = fields.string("kind", out);
+    let name = fields.string("name", out);
+    if kind.is_none() || name.is_none() {
+        out.push(
+            Diagnostic::warning(codes::INCOMPLETE, "an owner without a kind or a name")
+                .at(
+                    fields.span(),
+                    "the API server refuses it; it is not followed",
+                )
+                .help("add `kind` and `name`"),
+        );
+    }
     let controller = fields.bool("controller", out).is_some_and(|b| b.value);
     fields.ignore(&["apiVersion", "uid", "blockOwnerDeletion"]);
     fields.finish(out);

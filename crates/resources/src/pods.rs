@@ -210,7 +210,17 @@ impl Container {
 
 fn container(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<Container> {
     let mut fields = Fields::of(node, "a container", out)?;
-    let name = fields.required_string("name", out);
+    let name = fields.string("name", out);
+    if name.is_none() && fields.node("name").is_none() {
+        out.push(
+            Diagnostic::warning(codes::INCOMPLETE, "a container without a name")
+                .at(
+                    fields.span(),
+                    "the API server refuses it; answers do not need it",
+                )
+                .help("add `name`"),
+        );
+    }
     let image = fields.string("image", out);
     let args = fields.strings("args", out);
     let policy = fields.string("restartPolicy", out);
