@@ -15,6 +15,6 @@ mod targets;
 
 pub use artefacts::{Artefacts, Object};
 pub use layouts::{Files, LAYOUTS, Layout};
-pub use proven::{Proven, compile};
+pub use proven::{Deployed, Proven, Refusal, compile, prove};
 pub use synthetic::synthetic_world;
 pub use targets::{TARGETS, Target};

@@ -7,6 +7,8 @@ mod golden;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod proofs;
+#[cfg(test)]
 mod schemas;
 #[cfg(test)]
 mod support;

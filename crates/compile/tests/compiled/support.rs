@@ -171,9 +171,13 @@ pub(crate) fn shop(mesh: MeshMode) -> Intent {
         Peers::Any,
         Fidelity::Wider("any address, not only customers".to_owned()),
     );
+    let outside = ["0.0.0.0/0", "::/0"].map(|cidr| Peer::Block {
+        cidr: cidr.parse().expect("a block"),
+        except: Vec::new(),
+    });
     let mut mail = party(
         "mail",
-        Peers::Any,
+        Peers::List(outside.to_vec()),
         Fidelity::Wider("any address on port 443".to_owned()),
     );
     mail.hosts = vec!["mail.example.com".to_owned()];
