@@ -65,7 +65,7 @@ fn violations(file: &File) -> Vec<String> {
         found.extend(effects(file));
     }
     // Data keeps the look that its authors gave it.
-    let data = ["yaml", "yml", "json", "jsonl", "lock", "html", "svg"];
+    let data = ["yaml", "yml", "json", "jsonl", "lock", "html", "svg", "txt"];
     let extension = file.path.rsplit('.').next().unwrap();
     if !data.contains(&extension) {
         found.extend(prose(file));
