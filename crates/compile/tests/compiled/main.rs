@@ -9,6 +9,8 @@ mod isolation;
 #[cfg(test)]
 mod proofs;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod schemas;
 #[cfg(test)]
 mod support;

@@ -198,6 +198,7 @@ fn merged(mesh: &Mesh<'_>, needs: &Needs<'_>, grants: &[&Grant]) -> Vec<Rule> {
             flows.insert(grant.id.clone(), remark);
         }
     }
+    absorb(&mut table);
     let mut groups: BTreeMap<(bool, BTreeSet<Caller>), Rule> = BTreeMap::new();
     for (port, (mut callers, flows)) in table {
         if callers.contains(&Caller::Unknown) {
@@ -224,4 +225,23 @@ fn merged(mesh: &Mesh<'_>, needs: &Needs<'_>, grants: &[&Grant]) -> Vec<Rule> {
         key(a).cmp(&key(b))
     });
     rules
+}
+
+/// Callers that every port admits need no rule for single ports.
+fn absorb(table: &mut BTreeMap<Option<u16>, (BTreeSet<Caller>, Remarks)>) {
+    let Some((everywhere, mut remarks)) = table.remove(&None) else {
+        return;
+    };
+    table.retain(|_, (callers, flows)| {
+        if everywhere.contains(&Caller::Unknown) {
+            callers.clear();
+        } else if !callers.contains(&Caller::Unknown) {
+            callers.retain(|c| !everywhere.contains(c));
+        }
+        if callers.is_empty() {
+            remarks.append(flows);
+        }
+        !callers.is_empty()
+    });
+    table.insert(None, (everywhere, remarks));
 }

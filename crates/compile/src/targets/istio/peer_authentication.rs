@@ -79,7 +79,7 @@ struct Acceptance {
 
 /// The objects for a component that differs from its namespace: one for each set of labels.
 fn exceptions(mesh: &Mesh<'_>, component: &Component, out: &mut Vec<Diagnostic>) -> Vec<Object> {
-    let acceptance = acceptance(mesh, component);
+    let acceptance = acceptance(mesh, component, out);
     let zones = mesh.meshed_namespaces();
     let inherited = zones
         .get(&component.namespace)
@@ -169,45 +169,49 @@ fn object(
 }
 
 /// The declared mode, opened for plaintext on just the ports where a flow needs it.
-fn acceptance(mesh: &Mesh<'_>, component: &Component) -> Acceptance {
-    let mut out = Acceptance {
+fn acceptance(mesh: &Mesh<'_>, component: &Component, out: &mut Vec<Diagnostic>) -> Acceptance {
+    let mut acceptance = Acceptance {
         mode: component.mtls,
         ports: BTreeMap::new(),
         flows: BTreeMap::new(),
     };
     if component.mtls != MtlsMode::Strict {
-        return out;
+        return acceptance;
     }
-    let mut meshed = BTreeSet::new();
-    for grant in mesh.grants_into(component) {
-        let ports = tcp_ports(grant, Some(component));
-        if !plain(mesh, grant) {
-            if let (Requirement::MeshMtls, TcpPorts::Some(ports)) = (grant.encryption, ports) {
-                meshed.extend(ports);
+    for grant in mesh.grants_into(component).filter(|g| plain(mesh, g)) {
+        let ports = match tcp_ports(grant, Some(component)) {
+            TcpPorts::All => {
+                out.push(contradiction(component, grant));
+                continue;
             }
+            TcpPorts::Some(ports) => ports.into_iter().filter(|p| !bypassed(component, *p)),
+        };
+        let opened: Vec<u16> = ports.collect();
+        if opened.is_empty() {
             continue;
         }
-        match ports {
-            TcpPorts::All => out.mode = MtlsMode::Permissive,
-            TcpPorts::Some(ports) => {
-                let ports = ports.into_iter().filter(|p| !bypassed(component, *p));
-                let before = out.ports.len();
-                out.ports.extend(ports.map(|p| (p, MtlsMode::Permissive)));
-                if out.ports.len() == before {
-                    continue;
-                }
-            }
-        }
+        let opened = opened.into_iter().map(|p| (p, MtlsMode::Permissive));
+        acceptance.ports.extend(opened);
         let reason = crate::rules::one_line(&grant.reason);
-        out.flows
-            .insert(grant.id.clone(), format!("{}: {reason}", grant.id));
+        let remark = format!("{}: {reason}", grant.id);
+        acceptance.flows.insert(grant.id.clone(), remark);
     }
-    if out.mode == MtlsMode::Permissive {
-        out.ports.clear();
-        out.ports
-            .extend(meshed.into_iter().map(|p| (p, MtlsMode::Strict)));
-    }
-    out
+    acceptance
+}
+
+/// A flow from outside the mesh on every port of a component that accepts nothing but mesh mTLS.
+fn contradiction(component: &Component, grant: &Grant) -> Diagnostic {
+    Diagnostic::warning(
+        "PAL0409",
+        format!(
+            "flow `{}` needs plaintext on every port of `{}`, which is declared STRICT",
+            grant.id, component.name
+        ),
+    )
+    .at_opt(grant.origin.0, "callers outside the mesh, on all ports")
+    .at_opt(component.origin.0, "accepts mesh mTLS only")
+    .help("list the flow's ports, so that just these are opened")
+    .help("or declare the component `mesh: {mode: Sidecar, mtls: Permissive}`")
 }
 
 /// Whether the flow's callers may be outside the mesh and the flow accepts that.
