@@ -3,11 +3,10 @@
 
 use crate::tree::{File, assert_none, files};
 
-/// Columns of a line. rustfmt holds code to 100 and leaves comments alone: this bounds them too. A
-/// line with a string may be longer.
+/// Columns of a comment. rustfmt looks after code, and leaves comments alone.
 const MAX_COLUMNS: usize = 110;
 /// Lines of a Rust file.
-const MAX_LINES: usize = 700;
+const MAX_LINES: usize = 800;
 
 /// Words of unfinished work. Put together here, so that this file does not hold them.
 const UNFINISHED: [&str; 3] = [
@@ -58,7 +57,7 @@ fn violations(file: &File) -> Vec<String> {
         }
         for (number, line) in file.product_lines() {
             let columns = line.chars().count();
-            if columns > MAX_COLUMNS && !line.contains('"') {
+            if columns > MAX_COLUMNS && line.trim_start().starts_with("//") {
                 found.push(format!("{}:{number}: {columns} columns", file.path));
             }
         }
@@ -115,14 +114,14 @@ fn every_file_is_tidy() {
 
 #[test]
 fn each_rule_finds_its_case() {
-    let long = format!("//! x\nfn f() {{ {} }}\n", "a + ".repeat(30));
+    let long = format!("//! x\n// {}\n", "word ".repeat(30).trim_end());
     let many = format!("//! x\n{}", "\n".repeat(MAX_LINES));
     let unfinished = format!("//! x {}\n", UNFINISHED[0]);
     let place = format!("see {}data\n", PLACES[0]);
     let cases = [
         ("a.rs", "fn main() {}\n", "a.rs: open with"),
-        ("a.rs", long.as_str(), "a.rs:2: 131 columns"),
-        ("a.rs", many.as_str(), "a.rs: 701 lines"),
+        ("a.rs", long.as_str(), "a.rs:2: 152 columns"),
+        ("a.rs", many.as_str(), "a.rs: 801 lines"),
         ("a.rs", unfinished.as_str(), "a.rs:1: unfinished"),
         ("a.md", place.as_str(), "a.md:1: a path of one machine"),
         ("a.md", "x \n", "a.md:1: space at the end"),
