@@ -3,12 +3,15 @@
 //! The emitted text is read as if a stranger had written it, beside the workloads it is meant for, and
 //! must let pass exactly what the matrix declares, encrypted as it declares.
 
+use crate::layouts::helm::Chart;
 use crate::rules::Style;
 use crate::synthetic::synthetic_world;
 use crate::{Artefacts, TARGETS};
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Verdict};
+use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, World};
 use palisade_resources::{Input, Loaded, Role, load};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Compiles one resolution for every target, without proof: to look at, not to write out.
@@ -62,6 +65,12 @@ impl Deployed<'_> {
         self.with(intent, &[]).world
     }
 
+    /// The world under policies in text form, unproven: to compare what variants let pass.
+    #[must_use]
+    pub fn under(&self, intent: &Intent, policies: &[(FileId, &str)]) -> World {
+        self.with(intent, policies).world
+    }
+
     /// The world with these policies. Errors of the workloads are not repeated.
     fn with(&self, intent: &Intent, policies: &[(FileId, &str)]) -> Loaded {
         let workloads = self.inputs.iter().map(|input| Input {
@@ -103,7 +112,7 @@ fn planted(mut world: World, read: World) -> World {
     }
 }
 
-/// Something that was proven. The only constructor is [`prove`].
+/// Something that was proven. The only constructors are [`prove`] and [`prove_chart`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proven<T> {
     inner: T,
@@ -172,6 +181,53 @@ fn explained(mut refusal: Box<Refusal>, diagnostics: &[Diagnostic]) -> Box<Refus
     let findings = diagnostics.iter().cloned().chain(refusal.findings);
     refusal.findings = findings.collect();
     refusal
+}
+
+/// Proves a chart: what it renders for each resolution of the matrix, with the parameters of `base`.
+/// Findings point into the rendered text of the resolution that failed, known as `file`.
+///
+/// # Errors
+/// A resolution does not render, does not read back cleanly, or does not hold.
+pub fn prove_chart(
+    chart: Chart,
+    file: FileId,
+    matrix: &Matrix,
+    base: &palisade_matrix::Choice,
+    deployed: &Deployed<'_>,
+) -> Result<Proven<Chart>, Box<Refusal>> {
+    let mut notes: BTreeMap<String, Diagnostic> = BTreeMap::new();
+    for choice in palisade_matrix::resolutions(matrix).choices {
+        let choice = palisade_matrix::Choice {
+            platform: choice.platform.clone(),
+            toggles: choice.toggles.clone(),
+            ..base.clone()
+        };
+        let (intent, _) = palisade_matrix::resolve(matrix, &choice);
+        let rendered = chart.render(
+            choice.platform.as_deref(),
+            &choice.toggles,
+            &chart.parameters_of(&choice),
+        );
+        let text = rendered.map_err(|error| Box::new(unrendered(&intent, &error)))?;
+        for note in check(&text, file, &intent, deployed)? {
+            notes.insert(format!("{}{}", note.code.0, note.title), note);
+        }
+    }
+    Ok(Proven {
+        inner: chart,
+        notes: notes.into_values().collect(),
+    })
+}
+
+fn unrendered(intent: &Intent, error: &str) -> Refusal {
+    let finding = Diagnostic::error("PAL0411", format!("the chart does not render: {error}"))
+        .help("give the parameter with --set NAME=VALUE");
+    Refusal {
+        resolution: intent.resolution.clone(),
+        verdict: Verdict::Unknown,
+        findings: vec![finding],
+        text: String::new(),
+    }
 }
 
 /// Reads a text back and proves it. `Ok`: what the proof states beside the verdict.

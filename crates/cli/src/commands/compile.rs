@@ -1,0 +1,121 @@
+//! `palisade compile`: from the matrix to NetworkPolicy and Istio resources, proven first.
+
+use super::print;
+use crate::choice::ChoiceArgs;
+use crate::exit::{Exit, Failure};
+use crate::progress::Progress;
+use crate::project::{Needs, Project, ProjectArgs};
+use crate::{Terminal, exit, output};
+use clap::Args;
+use palisade_compile::{Deployed, LAYOUTS, Layout};
+use palisade_diagnostics::{Diagnostic, Sources};
+use palisade_netmodel::World;
+use std::path::PathBuf;
+
+/// Compile the matrix to NetworkPolicy and Istio resources.
+///
+/// The result is read back and proven against the matrix before anything is written: over the
+/// workloads of the manifests, or over pods made from the matrix if there are none.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  palisade compile examples/eem --out compiled\n  palisade compile examples/eem --platform openshift --toggle denyAllIngress --out compiled\n  palisade compile examples/fybrik --layout kustomize --out base\n  palisade compile examples/verrazzano | kubectl diff -f -"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Directory to write to; it is replaced as a whole. Default: one stream to standard output.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// How the files are arranged: directory, stream, kustomize.
+    #[arg(long, value_name = "LAYOUT")]
+    layout: Option<String>,
+    /// Show what the proof states beside the verdict.
+    #[arg(long)]
+    notes: bool,
+}
+
+/// Compiles.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    let layout = layout(arguments)?;
+    let mut progress = Progress::new();
+    let needs = Needs {
+        matrix: true,
+        manifests: true,
+    };
+    let directory = &arguments.project.directory;
+    let mut project = Project::read(directory, &arguments.project.sources, needs)?;
+    let intent = project.intent(&arguments.choice)?;
+    project.print_warnings(terminal);
+    progress.done(terminal, "read");
+    let adjust = |world: &mut World| {
+        // The name was checked when the world was made.
+        let _ = arguments.choice.apply_cni(world);
+    };
+    project.world(&arguments.choice)?;
+    let mut sources = project.sources.clone();
+    let artefacts = {
+        let inputs = project.inputs();
+        let options = palisade_resources::Options::default();
+        let deployed = Deployed {
+            inputs: &inputs,
+            options: &options,
+            adjust: &adjust,
+        };
+        let artefacts = palisade_compile::compile(&intent, &deployed.world(&intent));
+        let file = sources.add("<compiled>", artefacts.to_yaml());
+        palisade_compile::prove(artefacts, file, &intent, &deployed)
+    };
+    progress.done(terminal, "prove");
+    let proven = artefacts.map_err(|refusal| refused(refusal.findings, sources.clone()))?;
+    if arguments.notes {
+        exit::print(terminal, proven.notes(), &sources);
+    }
+    let files = (layout.write)(&proven);
+    match &arguments.out {
+        Some(out) => {
+            output::directory(out, &files)?;
+            let count = proven.get().objects.len();
+            let _ = writeln!(
+                terminal.err,
+                "proven and written: {count} objects in {}",
+                out.display()
+            );
+        }
+        None => {
+            for (_, text) in &files {
+                print(terminal, text);
+            }
+        }
+    }
+    Ok(Exit::Holds)
+}
+
+fn refused(mut findings: Vec<Diagnostic>, sources: Sources) -> Failure {
+    findings.insert(
+        0,
+        Diagnostic::error(
+            "PAL0401",
+            "what was compiled does not mean what the matrix declares",
+        )
+        .help("the findings below point into the compiled text: change the matrix, or report a defect of Palisade"),
+    );
+    Failure::input(findings, sources).with_exit(Exit::Findings)
+}
+
+fn layout(arguments: &Arguments) -> Result<&'static Layout, Failure> {
+    let default = if arguments.out.is_some() {
+        "directory"
+    } else {
+        "stream"
+    };
+    let name = arguments.layout.as_deref().unwrap_or(default);
+    LAYOUTS.iter().find(|l| l.name == name).ok_or_else(|| {
+        let known: Vec<&str> = LAYOUTS.iter().map(|l| l.name).collect();
+        Failure::usage(
+            Diagnostic::error("PAL0516", format!("unknown layout `{name}`"))
+                .help(format!("known: {}", known.join(", "))),
+        )
+    })
+}

@@ -1,0 +1,74 @@
+//! `palisade explain`: why one connection passes or not.
+
+use super::print;
+use crate::choice::ChoiceArgs;
+use crate::exit::{Exit, Failure};
+use crate::project::{Needs, Project, SourceArgs};
+use crate::verdict::{FormatName, OutputArgs};
+use crate::{Terminal, pods};
+use clap::Args;
+use palisade_diagnostics::Verdict;
+use palisade_netmodel::Flow;
+use std::path::PathBuf;
+
+/// Explain one connection: every layer, the deciding rule of each with its line, and what to change.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
+)]
+pub(crate) struct Arguments {
+    /// Source: NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.
+    #[arg(value_name = "SRC")]
+    source: String,
+    /// Destination, likewise.
+    #[arg(value_name = "DST")]
+    destination: String,
+    /// Port of the destination pod, for example 8080 or 53/UDP.
+    #[arg(value_name = "PORT[/PROTO]")]
+    port: String,
+    /// Project directory (manifests in manifests/), or any directory with manifests.
+    #[arg(value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Network plugin, for example calico, cilium, flannel.
+    #[arg(long, value_name = "NAME")]
+    cni: Option<String>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Explains.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    let (protocol, port) = pods::port(&arguments.port)?;
+    let needs = Needs {
+        matrix: false,
+        manifests: true,
+    };
+    let project = Project::read(&arguments.directory, &arguments.sources, needs)?;
+    project.print_warnings(terminal);
+    let choice = ChoiceArgs {
+        cni: arguments.cni.clone(),
+        ..ChoiceArgs::default()
+    };
+    let world = project.world(&choice)?;
+    let source = pods::find(&world, &arguments.source, None)?;
+    let flow = Flow {
+        source,
+        destination: pods::find(&world, &arguments.destination, Some(source))?,
+        protocol,
+        port,
+    };
+    let report = palisade_verify::explain(&world, &flow);
+    let format: FormatName = arguments.output.format;
+    print(
+        terminal,
+        &format.render(&report, &project.sources, terminal.style),
+    );
+    Ok(match report.verdict {
+        Verdict::Holds => Exit::Holds,
+        Verdict::Fails => Exit::Findings,
+        Verdict::Unknown if arguments.output.strict => Exit::Unknown,
+        Verdict::Unknown => Exit::Holds,
+    })
+}

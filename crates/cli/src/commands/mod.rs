@@ -1,0 +1,49 @@
+//! One file per command, one line in [`Command`].
+
+mod check;
+mod compile;
+mod completions;
+mod explain;
+mod fmt;
+mod man;
+mod schema;
+mod toggles;
+mod verify;
+
+use crate::Terminal;
+use crate::exit::{Exit, Failure};
+use clap::Subcommand;
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Verify(verify::Arguments),
+    Compile(compile::Arguments),
+    Explain(explain::Arguments),
+    Check(check::Arguments),
+    Fmt(fmt::Arguments),
+    Schema(schema::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+impl Command {
+    /// Runs the command.
+    pub(crate) fn run(self, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+        match self {
+            Self::Verify(arguments) => verify::run(&arguments, terminal),
+            Self::Compile(arguments) => compile::run(&arguments, terminal),
+            Self::Explain(arguments) => explain::run(&arguments, terminal),
+            Self::Check(arguments) => check::run(&arguments, terminal),
+            Self::Fmt(arguments) => fmt::run(&arguments, terminal),
+            Self::Schema(arguments) => schema::run(&arguments, terminal),
+            Self::Completions(arguments) => completions::run(&arguments, terminal),
+            Self::Man(arguments) => man::run(&arguments, terminal),
+        }
+    }
+}
+
+/// Writes a result; a reader that has gone away is not an error.
+fn print(terminal: &mut Terminal<'_>, text: &str) {
+    let _ = terminal.out.write_all(text.as_bytes());
+}

@@ -1,0 +1,266 @@
+//! `palisade verify`: is what is deployed exactly what is declared, and encrypted as declared?
+
+use super::{print, toggles};
+use crate::Terminal;
+use crate::choice::ChoiceArgs;
+use crate::exit::{Exit, Failure};
+use crate::input::Reader;
+use crate::progress::Progress;
+use crate::project::{self, Needs, Project, ProjectArgs};
+use crate::verdict::{self, OutputArgs};
+use clap::Args;
+use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
+use palisade_netmodel::{Intent, ObjectRef, World};
+use palisade_resources::Role;
+use palisade_verify::{Options, Proof};
+use std::path::PathBuf;
+
+/// Prove that what is deployed is exactly what the matrix declares, and encrypted as declared.
+///
+/// Every declared flow must pass, nothing undeclared may pass where the matrix isolates, and every
+/// flow must be encrypted as demanded, for every caller that the layers admit.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  palisade verify examples/verrazzano\n  palisade verify examples/eem --platform openshift --policies compiled/\n  palisade verify --matrix matrix.yaml --manifests k8s/ --toggle jaeger=off\n  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o yaml | palisade verify --matrix matrix.yaml -f -\n  palisade verify examples/fybrik --with default-deny.yaml\n  palisade verify examples/eem --all-toggles"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    project: ProjectArgs,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Name what these candidate policies would break if they were applied as well.
+    #[arg(long = "with", value_name = "PATH")]
+    candidates: Vec<PathBuf>,
+    /// Print what each toggle of the matrix opens and closes.
+    #[arg(long)]
+    all_toggles: bool,
+    /// Peers that are enforced wider or narrower than meant are findings.
+    #[arg(long)]
+    exact: bool,
+    /// Show notes as well.
+    #[arg(long)]
+    notes: bool,
+    /// Show how long each stage took.
+    #[arg(long)]
+    timings: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Verifies.
+pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    let mut progress = Progress::new();
+    let needs = Needs {
+        matrix: true,
+        manifests: true,
+    };
+    let directory = &arguments.project.directory;
+    let mut project = Project::read(directory, &arguments.project.sources, needs)?;
+    let intent = project.intent(&arguments.choice)?;
+    let world = project.world(&arguments.choice)?;
+    project.print_warnings(terminal);
+    if world.pods.is_empty() {
+        return Err(Failure::usage(no_workloads(arguments)));
+    }
+    progress.done(terminal, "read");
+    let mut report = if arguments.candidates.is_empty() {
+        let options = Options {
+            exact: arguments.exact,
+        };
+        let proof = palisade_verify::prove(&intent, &world, &options);
+        report(arguments, &intent, proof)
+    } else {
+        impact(arguments, &mut project, &intent, &world)?
+    };
+    if arguments.all_toggles {
+        let section = toggles::effects(project.matrix()?, &arguments.choice, &project.inputs())?;
+        report.sections.push(section);
+    }
+    progress.done(terminal, "analyse");
+    if let Some(loaded) = &project.loaded {
+        report.facts.extend(unread(&loaded.unknown));
+    }
+    let exit = verdict::exit(&report, arguments.output.strict);
+    let text = arguments
+        .output
+        .format
+        .render(&report, &project.sources, terminal.style);
+    print(terminal, &text);
+    progress.done(terminal, "report");
+    if arguments.timings {
+        for (stage, time) in progress.stages() {
+            let milliseconds = time.as_secs_f64() * 1000.0;
+            let _ = writeln!(terminal.err, "{stage}: {milliseconds:.1} ms");
+        }
+    }
+    Ok(exit)
+}
+
+fn no_workloads(arguments: &Arguments) -> Diagnostic {
+    Diagnostic::error(
+        "PAL0514",
+        format!(
+            "no workloads to verify in `{}`",
+            arguments.project.directory.display()
+        ),
+    )
+    .help("give manifests with --manifests PATH, or put them into manifests/ beside matrix.yaml")
+}
+
+/// Kinds that nothing of the network depends on: counted and named, not hidden.
+fn unread(unknown: &std::collections::BTreeMap<String, usize>) -> Option<Fact> {
+    if unknown.is_empty() {
+        return None;
+    }
+    let kinds: Vec<String> = unknown
+        .iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    Some(Fact {
+        name: "not read".to_owned(),
+        value: kinds.join(", "),
+    })
+}
+
+fn report(arguments: &Arguments, intent: &Intent, proof: Proof) -> Report {
+    let mut report = head(arguments, intent);
+    report.verdict = proof.verdict;
+    report.facts.extend(proof.facts);
+    report.prerequisites = proof.prerequisites;
+    report.sections = proof.sections;
+    let count = |severity| {
+        proof
+            .findings
+            .iter()
+            .filter(|d| d.severity == severity)
+            .count()
+    };
+    let (errors, warnings, notes) = (
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Note),
+    );
+    let open = report
+        .prerequisites
+        .iter()
+        .filter(|p| p.verdict == Verdict::Unknown)
+        .count();
+    let verdict = match proof.verdict {
+        Verdict::Holds => {
+            "holds: what is deployed is exactly what is declared, encrypted as declared"
+        }
+        Verdict::Unknown => "unknown: no difference is proven, but not everything is decided",
+        Verdict::Fails => "fails: what is deployed is not what is declared",
+    };
+    let hint = if notes > 0 && !arguments.notes {
+        " (--notes shows them)"
+    } else {
+        ""
+    };
+    report.summary.text = format!(
+        "{verdict}; {errors} findings, {warnings} warnings, {notes} notes{hint}, {open} prerequisites not shown"
+    );
+    report.findings = proof
+        .findings
+        .into_iter()
+        .filter(|d| arguments.notes || d.severity != Severity::Note)
+        .collect();
+    report
+}
+
+fn head(arguments: &Arguments, intent: &Intent) -> Report {
+    let mut report = Report::new(format!(
+        "verify {}: {}",
+        arguments.project.directory.display(),
+        intent.title
+    ));
+    let resolution: Vec<String> = intent
+        .resolution
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if !resolution.is_empty() {
+        report.facts.push(Fact {
+            name: "variant".to_owned(),
+            value: resolution.join(", "),
+        });
+    }
+    report
+}
+
+/// What candidate policies would break.
+fn impact(
+    arguments: &Arguments,
+    project: &mut Project,
+    intent: &Intent,
+    before: &World,
+) -> Result<Report, Failure> {
+    let mut reader = Reader::with(std::mem::take(&mut project.sources));
+    let mut inputs = Vec::new();
+    for path in &arguments.candidates {
+        let files = reader.read(path);
+        inputs.extend(files.into_iter().map(|file| (file, Role::Policies)));
+    }
+    let candidate = project::load(&reader.sources, &inputs);
+    let candidate = Project::finish(reader, None, Some(candidate), Vec::new())?;
+    project.sources = candidate.sources;
+    let after = candidate
+        .loaded
+        .map(|loaded| merged(before, loaded.world))
+        .unwrap_or_else(|| before.clone());
+    let findings = palisade_verify::impact(intent, before, &after);
+    let mut report = head(arguments, intent);
+    let broken = findings
+        .iter()
+        .filter(|d| d.severity == Severity::Error)
+        .count();
+    report.verdict = if broken > 0 {
+        Verdict::Fails
+    } else {
+        Verdict::Holds
+    };
+    report.summary.text = if findings.is_empty() {
+        "holds: the candidate stops no connection that works today".to_owned()
+    } else {
+        format!(
+            "{}: the candidate stops connections in {} group(s), {broken} of them declared",
+            if broken > 0 { "fails" } else { "holds" },
+            findings.len()
+        )
+    };
+    report.findings = findings;
+    Ok(report)
+}
+
+/// The world with the candidate's objects added; an object of the same name is replaced.
+fn merged(before: &World, candidate: World) -> World {
+    let mut after = before.clone();
+    merge(
+        &mut after.network_policies,
+        candidate.network_policies,
+        |p| &p.object,
+    );
+    merge(
+        &mut after.peer_authentications,
+        candidate.peer_authentications,
+        |p| &p.object,
+    );
+    merge(
+        &mut after.authorization_policies,
+        candidate.authorization_policies,
+        |p| &p.object,
+    );
+    merge(
+        &mut after.destination_rules,
+        candidate.destination_rules,
+        |p| &p.object,
+    );
+    after
+}
+
+fn merge<T>(into: &mut Vec<T>, more: Vec<T>, object: fn(&T) -> &ObjectRef) {
+    for new in more {
+        into.retain(|old| object(old) != object(&new));
+        into.push(new);
+    }
+}

@@ -1,0 +1,49 @@
+//! The four systems: the shipped policies get the true answer, the compiled ones hold.
+
+use crate::run::{Ended, palisade, root};
+
+/// Systems, and the exit code of `verify` on their shipped policies.
+const SHIPPED: [(&str, i32); 3] = [("fybrik", 0), ("fybrik/m4d", 1), ("eem", 0)];
+
+fn run(arguments: &[&str]) -> Ended {
+    palisade(&root(), arguments)
+}
+
+/// What is shipped against what is declared: each finding is reviewed in the system's FINDINGS.md.
+#[test]
+fn shipped_policies_get_the_true_answer() {
+    for (system, code) in SHIPPED {
+        let ended = run(&["verify", &format!("examples/{system}")]);
+        assert_eq!(ended.code, code, "{system}\n{}{}", ended.out, ended.err);
+        assert!(!ended.out.contains("PAL0399"), "{system}\n{}", ended.out);
+    }
+}
+
+/// Compile, write, read back as `--policies`, verify: exit 0 and the word holds.
+#[test]
+fn compiled_policies_hold() {
+    for (system, _) in SHIPPED {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("compiled");
+        let out = out.to_str().unwrap();
+        let example = format!("examples/{system}");
+        let ended = run(&["compile", &example, "--out", out]);
+        assert_eq!(ended.code, 0, "{system}\n{}{}", ended.out, ended.err);
+        let ended = run(&["verify", &example, "--policies", out]);
+        assert_eq!(ended.code, 0, "{system}\n{}{}", ended.out, ended.err);
+        assert!(ended.out.contains("holds:"), "{system}\n{}", ended.out);
+    }
+}
+
+/// Systems with the upstream project's own expectations, and how many rows.
+const EXPECTATIONS: &[(&str, usize)] = &[("cf-for-k8s", 5)];
+
+#[test]
+fn expectation_rows_agree() {
+    for (system, rows) in EXPECTATIONS {
+        let ended = run(&["check", &format!("examples/{system}/expectations.yaml")]);
+        assert_eq!(ended.code, 0, "{system}\n{}{}", ended.out, ended.err);
+        let wanted = format!("{rows} of {rows} rows agree, 0 differ");
+        assert!(ended.out.contains(&wanted), "{system}\n{}", ended.out);
+    }
+}

@@ -1,0 +1,11 @@
+//! The command as people run it: one process per case, real files, exit codes.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not see as tests"
+)]
+
+mod bad_input;
+mod documents;
+mod examples;
+mod run;
