@@ -1,23 +1,31 @@
 //! The traffic-matrix language: text to intent, and back.
 //!
-//! [`parse`] reads a matrix, [`resolve`] closes it for one [`Choice`], [`resolutions`] lists the choices
-//! there are, [`format`] is its one layout, [`schema`] its JSON Schema. The shape of the language is one
-//! table, `shape.rs`.
+//! [`parse_all`] reads texts into a [`Matrix`], [`resolve`] closes it for one [`Choice`] of platform,
+//! toggles and parameters, [`resolutions`] lists the choices that a proof must go through, [`format()`]
+//! writes a text in its canonical form and [`schema`] describes the language to editors.
 
 mod check;
+mod choice;
+mod codes;
+mod condition;
 mod format;
+mod matrix;
 mod parse;
-mod read;
+mod raw;
 mod resolutions;
 mod resolve;
 mod schema;
-mod shape;
-pub mod syntax;
-mod validate;
+mod substitute;
+mod syntax;
 
+pub use choice::Choice;
 pub use format::format;
+pub use matrix::{
+    Cell, Component, Docs, Endpoint, Exception, Flow, Matrix, Parameter, ParameterType, Platform,
+    SetBy, Toggle, Zone,
+};
 pub use parse::{Parsed, parse, parse_all};
-pub use resolutions::{Resolutions, resolutions};
-pub use resolve::{Choice, resolve};
+pub use raw::Text;
+pub use resolutions::{Resolutions, check_all, resolutions};
+pub use resolve::resolve;
 pub use schema::schema;
-pub use syntax::Matrix;

@@ -1,18 +1,43 @@
-//! Texts to one matrix: shape, fragments, references.
+//! Texts to a matrix: every document is read, fragments are merged, every error is reported.
 
-use crate::shape::{MATRIX, Shape};
-use crate::syntax::Matrix;
-use crate::{check, read, validate};
-use palisade_diagnostics::{Diagnostic, FileId, Severity, Span};
-use palisade_yaml::{Document, Limits};
+use crate::codes;
+use crate::matrix::{Docs, Matrix};
+use crate::raw::{Data, Raw};
+use crate::syntax::document::{API_VERSION, DOCUMENT, KINDS, LISTS};
+use crate::syntax::shape::{Shape, near};
+use crate::syntax::{
+    cell, component, endpoint, exception, flow, parameter, platform, toggle, zone,
+};
+use palisade_diagnostics::{Diagnostic, FileId, Severity};
+use palisade_yaml::Limits;
+use std::collections::BTreeMap;
 
-/// A matrix, if one could be read at all, and everything that is wrong with it.
-#[derive(Debug, Default)]
+/// What texts hold.
+#[derive(Debug, Clone, Default)]
 pub struct Parsed {
-    /// The matrix, its fragments merged in.
+    /// The matrix. It is there whenever one was found, however many errors it has: look at
+    /// [`Parsed::is_valid`] before relying on it.
     pub matrix: Option<Matrix>,
-    /// Problems.
+    /// Everything that is to be said.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// Whether there is a matrix without errors.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.matrix.is_some() && self.diagnostics.iter().all(|d| d.severity < Severity::Error)
+    }
+}
+
+/// Bounds on a matrix: far above what people write.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        max_bytes: 64 << 20,
+        max_nodes: 1_000_000,
+        max_documents: 10_000,
+        ..Limits::default()
+    }
 }
 
 /// Reads a matrix from one text.
@@ -21,80 +46,144 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     parse_all(&[(file, text)])
 }
 
-/// Reads one `TrafficMatrix` and any number of `TrafficMatrixFragment`s from some texts.
+/// Reads a matrix from several texts: one `TrafficMatrix`, and fragments that add to its lists.
 #[must_use]
 pub fn parse_all(texts: &[(FileId, &str)]) -> Parsed {
-    let mut parsed = Parsed::default();
-    let mut fragments = Vec::new();
+    let mut out = Vec::new();
+    let mut documents = Vec::new();
     for (file, text) in texts {
-        let yaml = palisade_yaml::parse(*file, text, &Limits::default());
-        parsed.diagnostics.extend(yaml.diagnostics);
-        for document in &yaml.documents {
-            document_of(document, &mut parsed, &mut fragments);
+        let parsed = palisade_yaml::parse(*file, text, &limits());
+        out.extend(parsed.diagnostics);
+        documents.extend(parsed.documents.iter().map(|d| Raw::of(d.root())));
+    }
+    let readable = out.is_empty();
+    documents.retain(|document| is_matrix(document, &mut out));
+    for document in &documents {
+        Shape::Map(&DOCUMENT).check(document, "document", &mut out);
+    }
+    let matrix = main_document(&documents, readable && out.is_empty(), &mut out).map(|main| {
+        let matrix = read(main, &documents, &mut out);
+        crate::check::check(&matrix, &mut out);
+        matrix
+    });
+    Parsed {
+        matrix,
+        diagnostics: out,
+    }
+}
+
+/// Whether a document claims to be a matrix or a fragment.
+fn is_matrix(raw: &Raw, out: &mut Vec<Diagnostic>) -> bool {
+    let kind = raw.string("kind");
+    if KINDS.contains(&kind.as_str()) {
+        return true;
+    }
+    let title = if kind.is_empty() {
+        "this document is no traffic matrix".to_owned()
+    } else {
+        format!("this document is a `{kind}`, no traffic matrix")
+    };
+    let span = raw.get("kind").map_or_else(|| raw.head(), |k| k.span);
+    let diagnostic = Diagnostic::error(codes::NOT_A_MATRIX, title).at(span, "");
+    out.push(near(diagnostic, &kind, KINDS.iter().copied()).help(format!(
+        "begin it with `apiVersion: {API_VERSION}` and `kind: TrafficMatrix` (or TrafficMatrixFragment)"
+    )));
+    false
+}
+
+/// The one `TrafficMatrix` among the documents.
+fn main_document<'r>(documents: &'r [Raw], clean: bool, out: &mut Vec<Diagnostic>) -> Option<&'r Raw> {
+    let mut mains = documents.iter().filter(|d| d.string("kind") == "TrafficMatrix");
+    let main = mains.next();
+    for second in mains {
+        out.push(
+            Diagnostic::error(codes::NO_MATRIX, "there are two traffic matrices")
+                .at(second.get("kind").map_or(second.span, |k| k.span), "the second")
+                .at_opt(main.and_then(|m| m.get("kind")).map(|k| k.span), "the first")
+                .help("make the second a `kind: TrafficMatrixFragment`"),
+        );
+    }
+    if main.is_none() && clean {
+        out.push(
+            Diagnostic::error(codes::NO_MATRIX, "there is no traffic matrix")
+                .at_opt(documents.first().map(Raw::head), "a fragment alone is not enough")
+                .help("give the file with `kind: TrafficMatrix` too"),
+        );
+    }
+    main
+}
+
+/// Merges the lists of all documents, in their order, and reads their items.
+fn read(main: &Raw, documents: &[Raw], out: &mut Vec<Diagnostic>) -> Matrix {
+    let mut lists: BTreeMap<&str, Vec<Raw>> = BTreeMap::new();
+    let ordered = || {
+        let others = documents.iter().filter(|d| !std::ptr::eq(*d, main));
+        std::iter::once(main).chain(others)
+    };
+    for spec in ordered().filter_map(|d| d.get("spec")) {
+        for (list, _) in LISTS {
+            let items = spec.list(list).iter().filter(|i| matches!(i.data, Data::Map(_)));
+            lists.entry(list).or_default().extend(items.cloned());
         }
     }
-    let Some(matrix) = &mut parsed.matrix else {
-        if parsed.diagnostics.is_empty() {
-            parsed.diagnostics.push(
-                Diagnostic::error("PAL0210", "no document of kind TrafficMatrix")
-                    .help("a matrix begins with `apiVersion: palisade.dev/v1alpha1` and `kind: TrafficMatrix`"),
+    for (list, key) in LISTS.iter().filter(|(_, key)| !key.is_empty()) {
+        let items = lists.get(list).map(Vec::as_slice).unwrap_or_default();
+        duplicates(list, items.iter().filter_map(|i| i.text(key)), out);
+    }
+    let take = |list: &str| lists.get(list).map(Vec::as_slice).unwrap_or_default();
+    let spec = main.get("spec");
+    let name = main.get("metadata").map(|m| m.string("name")).unwrap_or_default();
+    let title = spec.and_then(|s| s.text("title")).map_or_else(|| name.clone(), |t| t.value);
+    Matrix {
+        docs: docs(spec, &title),
+        mesh: ordered().filter_map(|d| d.get("spec")?.get("mesh")).next().cloned(),
+        parameters: take("parameters").iter().filter_map(parameter::Parameter::read).collect(),
+        toggles: take("toggles").iter().filter_map(toggle::Toggle::read).collect(),
+        platforms: take("platforms").iter().filter_map(platform::Platform::read).collect(),
+        requires: take("requires").to_vec(),
+        zones: with_raw(take("zones"), zone::Zone::read),
+        endpoints: take("endpoints").iter().filter_map(endpoint::Endpoint::read).collect(),
+        components: take("components").iter().filter_map(component::Component::read).collect(),
+        cells: with_raw(take("cells"), cell::Cell::read),
+        flows: take("flows").iter().filter_map(flow::Flow::read).collect(),
+        exceptions: with_raw(take("exceptions"), exception::Exception::read),
+        name,
+        title,
+    }
+}
+
+fn with_raw<T>(items: &[Raw], read: fn(&Raw) -> Option<T>) -> Vec<(T, Raw)> {
+    items.iter().filter_map(|raw| Some((read(raw)?, raw.clone()))).collect()
+}
+
+fn docs(spec: Option<&Raw>, title: &str) -> Docs {
+    let docs = spec.and_then(|s| s.get("docs"));
+    let notes = |key: &str| docs.map(|d| d.strings(key)).unwrap_or_default();
+    Docs {
+        title: docs.and_then(|d| d.text("title")).map_or_else(|| title.to_owned(), |t| t.value),
+        notes: notes("notes"),
+        inbound_notes: notes("inboundNotes"),
+        outbound_notes: notes("outboundNotes"),
+    }
+}
+
+/// Reports each name that was used before.
+pub(crate) fn duplicates(
+    list: &str,
+    names: impl Iterator<Item = crate::raw::Text>,
+    out: &mut Vec<Diagnostic>,
+) {
+    let mut seen = BTreeMap::new();
+    for name in names {
+        if let Some(first) = seen.get(&name.value) {
+            out.push(
+                Diagnostic::error(codes::DUPLICATE, format!("`{}` occurs twice in `{list}`", name.value))
+                    .at(name.span, "again here")
+                    .at(*first, "first here")
+                    .help("rename or remove one of them"),
             );
+        } else {
+            seen.insert(name.value, name.span);
         }
-        return parsed;
-    };
-    for fragment in fragments {
-        merge(matrix, fragment);
     }
-    check::check(matrix, &mut parsed.diagnostics);
-    parsed
-}
-
-fn document_of(document: &Document, parsed: &mut Parsed, fragments: &mut Vec<Matrix>) {
-    let root = document.root();
-    let before = parsed.diagnostics.len();
-    validate::check(
-        root,
-        "document",
-        &Shape::Object(&MATRIX),
-        &mut parsed.diagnostics,
-    );
-    let sound = parsed
-        .diagnostics
-        .iter()
-        .skip(before)
-        .all(|d| d.severity != Severity::Error);
-    let Some(matrix) = read::matrix(root) else {
-        return;
-    };
-    let fragment = root
-        .get("kind")
-        .is_some_and(|k| k.text() == Some("TrafficMatrixFragment"));
-    if fragment {
-        fragments.push(matrix);
-    } else if parsed.matrix.is_some() {
-        parsed.diagnostics.push(second(root.span()));
-    } else if sound || parsed.matrix.is_none() {
-        parsed.matrix = Some(matrix);
-    }
-}
-
-fn second(span: Span) -> Diagnostic {
-    let head = Span::new(span.file, span.start, span.start);
-    Diagnostic::error("PAL0211", "a second TrafficMatrix")
-        .at(head, "")
-        .help("make it a TrafficMatrixFragment, whose lists are merged into the matrix")
-}
-
-/// Adds the lists of a fragment; duplicates are found by the check of names.
-fn merge(matrix: &mut Matrix, fragment: Matrix) {
-    matrix.parameters.extend(fragment.parameters);
-    matrix.toggles.extend(fragment.toggles);
-    matrix.platforms.extend(fragment.platforms);
-    matrix.requires.extend(fragment.requires);
-    matrix.zones.extend(fragment.zones);
-    matrix.endpoints.extend(fragment.endpoints);
-    matrix.components.extend(fragment.components);
-    matrix.cells.extend(fragment.cells);
-    matrix.flows.extend(fragment.flows);
-    matrix.exceptions.extend(fragment.exceptions);
 }

@@ -6,7 +6,7 @@ use crate::syntax::{Cell, Component, Flow, FlowPort, FlowPorts, Number, Port, Te
 use palisade_diagnostics::{Diagnostic, did_you_mean};
 use palisade_netmodel::{
     CellPosture, Fidelity, Grant, Hop, MeshMode, NamespaceMatch, Origin, Party, Peer, Peers,
-    PolicyPort, Protocol, Requirement, Selector,
+    PolicyPort, PortSet, Protocol, Requirement, Selector, always_bypassed,
 };
 
 /// Every grant, in the order of the text: flows, cells, implied flows.
@@ -41,11 +41,15 @@ fn of_flow(
             };
             ceiling(environment, flow, (from, to), out);
             match &flow.via {
-                None => grants.push(Grant {
-                    ports: ports(environment, flow, to, out),
-                    encryption: requirement(environment, flow, (from, to)),
-                    ..base(environment, flow, source, destination)
-                }),
+                None => {
+                    let encryption = requirement(environment, flow, (from, to));
+                    let ports = ports(environment, flow, to, out);
+                    grants.push(Grant {
+                        ports: ports.map(|list| seen_by_proxy(list, encryption)),
+                        encryption,
+                        ..base(environment, flow, source, destination)
+                    });
+                }
                 Some(gateway) => {
                     let ends = (source, destination);
                     grants.extend(two_hops(environment, flow, (from, to, gateway), ends, out));
@@ -272,13 +276,48 @@ fn two_hops(
         ..base(environment, flow, source, middle.clone())
     };
     let own = flow.encryption.as_ref().map(|e| e.require);
+    let encryption = last.map(|h| h.require).or(own).unwrap_or_default();
+    let ports = ports(environment, flow, to, out);
     let from_gateway = Grant {
-        ports: ports(environment, flow, to, out),
-        encryption: last.map(|h| h.require).or(own).unwrap_or_default(),
+        ports: ports.map(|list| seen_by_proxy(list, encryption)),
+        encryption,
         hop: Hop::FromGateway,
         ..base(environment, flow, middle, destination)
     };
     vec![to_gateway, from_gateway]
+}
+
+/// "All TCP ports" that must be mesh mTLS are those that a sidecar receives: its own ports 15020, 15021
+/// and 15090 never pass through it.
+fn seen_by_proxy(ports: Vec<PolicyPort>, required: Requirement) -> Vec<PolicyPort> {
+    if required != Requirement::MeshMtls {
+        return ports;
+    }
+    let whole = PolicyPort::Range {
+        protocol: Protocol::Tcp,
+        first: 1,
+        last: u16::MAX,
+    };
+    let received = PortSet::protocol(Protocol::Tcp).difference(&always_bypassed());
+    let ranges = received
+        .ranges(Protocol::Tcp)
+        .iter()
+        .map(|(first, last)| PolicyPort::Range {
+            protocol: Protocol::Tcp,
+            first: *first,
+            last: *last,
+        });
+    let ranges: Vec<PolicyPort> = ranges.collect();
+    ports
+        .into_iter()
+        .flat_map(|port| {
+            if port == whole {
+                ranges.clone()
+            } else {
+                vec![port]
+            }
+        })
+        .collect()
 }
 
 /// A flow's ports on one destination; `None` is all.
