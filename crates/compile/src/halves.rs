@@ -126,7 +126,7 @@ fn nowhere(claim: &Claim) -> Diagnostic {
         ClaimScope::Component(name) => format!("component `{name}`"),
     };
     Diagnostic::warning(
-        "PAL0401",
+        "PAL0403",
         format!("no default deny ({}) is written for {who}", claim.direction),
     )
     .at_opt(
@@ -201,8 +201,8 @@ fn place<'i>(
     }
 }
 
-/// The pods of a party, by namespace. A component whose policies are off has none: nothing is written
-/// for it.
+/// The pods of a party, by namespace. A component whose own policies are off counts too: where somebody
+/// else isolates its pods, its declared flows must still pass.
 fn sides(
     intent: &Intent,
     world: &World,
@@ -211,11 +211,7 @@ fn sides(
 ) -> BTreeSet<Subject> {
     if let Some(name) = &party.component {
         let component = intent.components.iter().find(|c| c.name == *name);
-        return component
-            .filter(|c| c.managed)
-            .map(Subject::of)
-            .into_iter()
-            .collect();
+        return component.map(Subject::of).into_iter().collect();
     }
     match &party.peers {
         Peers::Any => claimed
@@ -280,7 +276,7 @@ fn name_subjects<'i>(intent: &'i Intent, world: &World, out: &mut Halves<'i>) {
         let mut same: Vec<&Component> = intent
             .components
             .iter()
-            .filter(|c| c.managed && Subject::of(c) == *subject)
+            .filter(|c| Subject::of(c) == *subject)
             .collect();
         same.sort_by(|a, b| a.name.cmp(&b.name));
         let wish = match same.first() {

@@ -14,7 +14,8 @@ mod synthetic;
 mod targets;
 
 pub use artefacts::{Artefacts, Object};
+pub use layouts::helm::{Chart, chart_of};
 pub use layouts::{Files, LAYOUTS, Layout};
-pub use proven::{Deployed, Proven, Refusal, compile, prove};
+pub use proven::{Deployed, Proven, Refusal, compile, prove, prove_chart};
 pub use synthetic::synthetic_world;
 pub use targets::{TARGETS, Target};

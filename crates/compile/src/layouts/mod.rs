@@ -3,6 +3,7 @@
 //! A layout returns relative paths (with `/`) and texts, sorted by path; writing them is the caller's.
 
 mod directory;
+pub(crate) mod helm;
 mod kustomize;
 mod stream;
 #[cfg(test)]

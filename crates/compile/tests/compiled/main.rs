@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod deterministic;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod isolation;

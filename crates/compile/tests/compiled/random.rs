@@ -149,10 +149,6 @@ fn matrix(dice: &mut Dice, meshed: bool) -> Intent {
             }
         }
     }
-    let managed = |party: &Party| {
-        let name = party.component.as_ref();
-        name.is_none_or(|n| components.iter().any(|c| c.name == *n && c.managed))
-    };
     let grants = (0..dice.roll(8))
         .map(|n| {
             let from = some_party(dice, &zones, &components);
@@ -167,8 +163,8 @@ fn matrix(dice: &mut Dice, meshed: bool) -> Intent {
             } else {
                 some_ports(dice)
             };
-            out.ingress = managed(&to) && !dice.chance(5);
-            out.egress = managed(&from) && !dice.chance(5);
+            out.ingress = !dice.chance(5);
+            out.egress = !dice.chance(5);
             out.encryption = Requirement::None;
             out
         })

@@ -33,8 +33,8 @@ pub(super) fn objects(mesh: &Mesh<'_>, out: &mut Vec<Diagnostic>) -> Vec<Object>
 }
 
 fn sorted<'a>(mesh: &Mesh<'a>) -> Vec<&'a Component> {
-    let managed = mesh.intent.components.iter().filter(|c| c.managed);
-    let mut own: Vec<&Component> = managed.filter(|c| in_mesh(c) && !c.gateway).collect();
+    let all = mesh.intent.components.iter();
+    let mut own: Vec<&Component> = all.filter(|c| in_mesh(c) && !c.gateway).collect();
     own.sort_by(|a, b| a.name.cmp(&b.name));
     own
 }
