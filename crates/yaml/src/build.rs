@@ -2,13 +2,27 @@
 
 use crate::limits::{Limits, exceeded};
 use crate::tree::{Content, Data, Document, Entry, Index};
-use crate::{Parsed, span};
+use crate::{Parsed, fast, span};
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
 /// Reads the documents of one piece of a stream.
 pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, parsed: &mut Parsed) {
+    match fast::parse(file, part, offset, limits) {
+        Some(document) => parsed.documents.push(document),
+        None => parse_events(file, part, offset, limits, parsed),
+    }
+}
+
+/// The same by the full parser.
+pub(crate) fn parse_events(
+    file: FileId,
+    part: &str,
+    offset: usize,
+    limits: &Limits,
+    parsed: &mut Parsed,
+) {
     let mut options = Options::default();
     options.emit_comments = false;
     let mut events = Parser::new_from_str_with_options(part, options);
@@ -36,7 +50,10 @@ pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, pa
                 return;
             }
         };
-        let range = place.byte_range().unwrap_or(0..0);
+        let mut range = place.byte_range().unwrap_or(0..0);
+        if let Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) = &event {
+            range.end = block_end(part, range.start, range.end);
+        }
         match builder.event(event, (range.start, range.end)) {
             Step::Go => {}
             Step::Ready(document) => {
@@ -59,6 +76,13 @@ pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, pa
     }
 }
 
+/// Where the last line of a block scalar ends: the line breaks and the indentation that follow it are
+/// no part of what people see as the value.
+pub(crate) fn block_end(part: &str, start: usize, end: usize) -> usize {
+    let text = part.get(start..end).unwrap_or_default();
+    start + text.trim_end_matches([' ', '\t', '\r', '\n']).len()
+}
+
 /// A syntax error in words, with advice for the two most frequent causes.
 fn syntax(part: &str, at: Span, info: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error("PAL0001", format!("not YAML: {info}")).at(at, "");
@@ -72,7 +96,7 @@ fn syntax(part: &str, at: Span, info: &str) -> Diagnostic {
 }
 
 /// What an event leads to.
-enum Step {
+pub(crate) enum Step {
     Go,
     Ready(Document),
     /// The document was read to its end and is bad in itself.
@@ -101,7 +125,7 @@ struct Anchored {
     size: u64,
 }
 
-struct Builder<'l> {
+pub(crate) struct Builder<'l> {
     file: FileId,
     offset: usize,
     limits: &'l Limits,
@@ -114,7 +138,7 @@ struct Builder<'l> {
 }
 
 impl<'l> Builder<'l> {
-    fn new(file: FileId, offset: usize, limits: &'l Limits) -> Self {
+    pub(crate) fn new(file: FileId, offset: usize, limits: &'l Limits) -> Self {
         let document = Document {
             file: file.0,
             ..Document::default()
@@ -145,14 +169,9 @@ impl<'l> Builder<'l> {
             Event::StreamEnd => self.finished = true,
             Event::DocumentEnd => return self.end_document(),
             Event::Scalar(text, style, anchor, tag) => {
-                if text.len() > self.limits.max_scalar {
-                    let at = (place.0, place.0 + 1);
-                    return self.too("value is too long", at, self.limits.max_scalar, "bytes");
-                }
                 let string = style != ScalarStyle::Plain
                     || tag.as_deref().is_some_and(|t| t.suffix() == "str");
-                let index = self.scalar(&text, string, place);
-                return self.place(index, anchor, 1, 1, place);
+                return self.add_scalar(&text, string, anchor, place);
             }
             Event::SequenceStart(_, anchor, _) => return self.open(anchor, false, place),
             Event::MappingStart(_, anchor, _) => return self.open(anchor, true, place),
@@ -166,6 +185,21 @@ impl<'l> Builder<'l> {
     fn too(&self, what: &str, place: (usize, usize), limit: usize, unit: &str) -> Step {
         let at = Some(self.span(place));
         Step::Abandon(Box::new(exceeded(at, what, limit, unit)))
+    }
+
+    pub(crate) fn add_scalar(
+        &mut self,
+        text: &str,
+        string: bool,
+        anchor: usize,
+        place: (usize, usize),
+    ) -> Step {
+        if text.len() > self.limits.max_scalar {
+            let at = (place.0, place.0);
+            return self.too("value is too long", at, self.limits.max_scalar, "bytes");
+        }
+        let index = self.scalar(text, string, place);
+        self.place(index, anchor, 1, 1, place)
     }
 
     fn scalar(&mut self, text: &str, string: bool, place: (usize, usize)) -> Index {
@@ -190,7 +224,7 @@ impl<'l> Builder<'l> {
         index
     }
 
-    fn open(&mut self, anchor: usize, map: bool, place: (usize, usize)) -> Step {
+    pub(crate) fn open(&mut self, anchor: usize, map: bool, place: (usize, usize)) -> Step {
         if self.stack.len() >= self.limits.max_depth {
             return self.too(
                 "values are nested too deep",
@@ -210,7 +244,7 @@ impl<'l> Builder<'l> {
         Step::Go
     }
 
-    fn close(&mut self, place: (usize, usize)) -> Step {
+    pub(crate) fn close(&mut self, place: (usize, usize)) -> Step {
         let Some(frame) = self.stack.pop() else {
             return Step::Go;
         };
@@ -382,7 +416,7 @@ impl<'l> Builder<'l> {
         }
     }
 
-    fn end_document(&mut self) -> Step {
+    pub(crate) fn end_document(&mut self) -> Step {
         let fresh = Builder::new(self.file, self.offset, self.limits);
         let done = std::mem::replace(self, fresh);
         if !done.problems.is_empty() {

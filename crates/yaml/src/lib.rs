@@ -6,6 +6,7 @@
 mod build;
 mod decode;
 mod emit;
+mod fast;
 mod fields;
 mod json;
 mod limits;
