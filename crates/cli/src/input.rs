@@ -97,7 +97,8 @@ impl Reader {
     }
 
     fn file(&mut self, path: &Path) -> Option<FileId> {
-        let name = path.display().to_string();
+        let shown = path.strip_prefix(".").unwrap_or(path);
+        let name = shown.display().to_string();
         match File::open(path) {
             Ok(mut file) => self.add(&name, &mut file),
             Err(error) => {
