@@ -186,11 +186,18 @@ impl Printer<'_> {
         }
     }
 
+    /// Whether a list or map is written in brackets. A block list may begin where its first item does.
     fn is_flow(&self, node: Node<'_>) -> bool {
-        let start = node.span().start as usize;
-        self.text
-            .get(start..)
-            .is_some_and(|t| t.starts_with(['{', '[']))
+        let start = node.span().start;
+        let (bracket, first) = match node.kind() {
+            Kind::List => ('[', node.items().next().map(|n| n.span().start)),
+            _ => ('{', node.entries().next().map(|(k, _)| k.span.start)),
+        };
+        first != Some(start)
+            && self
+                .text
+                .get(start as usize..)
+                .is_some_and(|t| t.starts_with(bracket))
     }
 
     fn map(&mut self, out: &mut String, node: Node<'_>, indent: usize, started: bool) {

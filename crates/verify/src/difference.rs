@@ -39,24 +39,38 @@ impl Difference {
 pub fn difference(before: &World, after: &World) -> Difference {
     let (a, b) = engines(before, after);
     let names = Names::new(&a);
-    let mut out = Difference::default();
+    let (mut lost, mut gained) = (BTreeMap::new(), BTreeMap::new());
     for (source, destination) in pairs(&a) {
         let old = a.pair(source, destination).passage.must;
         let new = b.pair(source, destination).passage.must;
-        let change = |ports: PortSet| Change {
-            source: names.endpoint(source),
-            destination: names.endpoint(destination),
-            ports,
-        };
-        let (lost, gained) = (old.difference(&new), new.difference(&old));
-        if !lost.is_empty() {
-            out.lost.push(change(lost));
-        }
-        if !gained.is_empty() {
-            out.gained.push(change(gained));
-        }
+        let ends = || (names.endpoint(source), names.endpoint(destination));
+        add(&mut lost, ends, &old.difference(&new));
+        add(&mut gained, ends, &new.difference(&old));
     }
-    out
+    Difference {
+        lost: changes(lost),
+        gained: changes(gained),
+    }
+}
+
+/// Ports by the names of the two ends: classes of one workload are told as one.
+type ByName = BTreeMap<(String, String), PortSet>;
+
+fn add(map: &mut ByName, ends: impl Fn() -> (String, String), ports: &PortSet) {
+    if !ports.is_empty() {
+        let slot = map.entry(ends()).or_default();
+        *slot = slot.union(ports);
+    }
+}
+
+fn changes(map: ByName) -> Vec<Change> {
+    map.into_iter()
+        .map(|((source, destination), ports)| Change {
+            source,
+            destination,
+            ports,
+        })
+        .collect()
 }
 
 /// Engines whose endpoints have equal numbers: each is cut by the other's CIDRs too.

@@ -3,7 +3,7 @@
 use crate::choice::ChoiceArgs;
 use crate::exit::Failure;
 use palisade_compile::Deployed;
-use palisade_diagnostics::{FileId, Section, Severity, Sources, Table};
+use palisade_diagnostics::{FileId, Section, Severity};
 use palisade_matrix::Matrix;
 use palisade_netmodel::World;
 use palisade_resources::{Input, Options};
@@ -20,7 +20,10 @@ pub(super) fn effects(
     inputs: &[Input<'_>],
 ) -> Result<Section, Failure> {
     let base = choice.choice()?;
-    let mut rows = Vec::new();
+    let mut paragraphs = vec![
+        "Computed from the compiled policies over the workloads, everything else as chosen."
+            .to_owned(),
+    ];
     for toggle in &matrix.toggles {
         let name = &toggle.name.value;
         let world = |on: bool| -> Result<World, String> {
@@ -32,30 +35,25 @@ pub(super) fn effects(
             }
             Ok(compiled(&intent, inputs))
         };
-        let row = match (world(false), world(true)) {
+        let default = if toggle.default { "on" } else { "off" };
+        paragraphs.push(match (world(false), world(true)) {
             (Ok(off), Ok(on)) => {
                 let change = difference(&off, &on);
-                vec![summary(&change.gained), summary(&change.lost)]
+                format!(
+                    "{name} (default {default}) opens {}; closes {}.",
+                    summary(&change.gained),
+                    summary(&change.lost)
+                )
             }
-            (Err(why), _) | (_, Err(why)) => vec![format!("not possible: {why}"), String::new()],
-        };
-        let default = if toggle.default { "on" } else { "off" };
-        let mut cells = vec![name.clone(), default.to_owned()];
-        cells.extend(row);
-        rows.push(cells);
+            (Err(why), _) | (_, Err(why)) => {
+                format!("{name} (default {default}) cannot be changed alone: {why}.")
+            }
+        });
     }
     Ok(Section {
         title: "What each toggle opens and closes when it is turned on".to_owned(),
-        paragraphs: vec![
-            "Computed from the compiled policies over the workloads, everything else as chosen."
-                .to_owned(),
-        ],
-        table: Some(Table {
-            columns: ["Toggle", "Default", "Opens", "Closes"]
-                .map(str::to_owned)
-                .to_vec(),
-            rows,
-        }),
+        paragraphs,
+        table: None,
     })
 }
 
@@ -68,12 +66,11 @@ fn compiled(intent: &palisade_netmodel::Intent, inputs: &[Input<'_>]) -> World {
         adjust: &|_| {},
     };
     let artefacts = palisade_compile::compile(intent, &deployed.world(intent));
-    let mut sources = Sources::new();
     let text = artefacts.to_yaml();
-    sources.add("<compiled>", text.as_str());
     deployed.under(intent, &[(FileId(u32::MAX), &text)])
 }
 
+/// The pairs by ports, the long tail counted.
 fn summary(changes: &[Change]) -> String {
     if changes.is_empty() {
         return "nothing".to_owned();
@@ -81,10 +78,10 @@ fn summary(changes: &[Change]) -> String {
     let mut shown: Vec<String> = changes
         .iter()
         .take(SHOWN)
-        .map(|c| format!("{} → {} {}", c.source, c.destination, c.ports))
+        .map(|c| format!("`{}` → `{}` on {}", c.source, c.destination, c.ports))
         .collect();
     if changes.len() > SHOWN {
-        shown.push(format!("and {} more pairs", changes.len() - SHOWN));
+        shown.push(format!("{} more pairs", changes.len() - SHOWN));
     }
-    shown.join("; ")
+    shown.join(", ")
 }
