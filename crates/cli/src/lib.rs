@@ -11,6 +11,7 @@ mod output;
 mod pods;
 mod progress;
 mod project;
+mod toggles;
 mod verdict;
 
 use clap::Parser;

@@ -7,7 +7,6 @@ mod explain;
 mod fmt;
 mod man;
 mod schema;
-mod toggles;
 mod verify;
 
 use crate::Terminal;

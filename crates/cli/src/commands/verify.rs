@@ -1,12 +1,13 @@
 //! `palisade verify`: is what is deployed exactly what is declared, and encrypted as declared?
 
-use super::{print, toggles};
+use super::print;
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
 use crate::exit::{Exit, Failure};
 use crate::input::Reader;
 use crate::progress::Progress;
 use crate::project::{self, Needs, Project, ProjectArgs};
+use crate::toggles;
 use crate::verdict::{self, OutputArgs};
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};

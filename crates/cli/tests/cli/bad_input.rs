@@ -134,7 +134,7 @@ fn cases() -> Vec<Case> {
         case("unknown port", matrix("ports: [http],", "ports: [htpp],"), VERIFY, 2, "error[PAL0214]: component `web` has no port `htpp`"),
         case("port 0", matrix("port: 80}", "port: 0}"), VERIFY, 2, "error[PAL0206]: `port` is 0, which is no port"),
         case("no ports", matrix("ports: [http],", "ports: [],"), VERIFY, 2, "error[PAL0209]: flow `pages` has no ports"),
-        case("no reason", matrix("reason: pages link to pages", "reason: TODO"), VERIFY, 2, "error[PAL0226]: flow `pages` has no reason that a reader could use"),
+        case("no reason", matrix("reason: pages link to pages", "reason: tbd"), VERIFY, 2, "error[PAL0226]: flow `pages` has no reason that a reader could use"),
         case("one name twice", matrix("- name: web", "- name: shop"), VERIFY, 2, "error[PAL0212]: name `shop` is given twice"),
         case("unknown parameter", matrix("port: 80}]", "port: \"${prot}\"}]"), VERIFY, 2, "error[PAL0213]: there is no parameter `prot`"),
         case("contradictory overrides", matrix("isolation: {ingress: Namespace}", "isolation: {overrides: [{when: {toggle: metrics}, egress: None}, {when: {toggle: metrics}, egress: Namespace}]}"), VERIFY, 2, "error[PAL0224]: two overrides can hold together and set `egress` to None and Namespace"),

@@ -14,7 +14,7 @@ const SHOWN: usize = 4;
 
 /// Compiles the matrix with each toggle off and on, everything else as chosen, and compares what the
 /// two let pass between the workloads.
-pub(super) fn effects(
+pub(crate) fn effects(
     matrix: &Matrix,
     choice: &ChoiceArgs,
     inputs: &[Input<'_>],
