@@ -18,4 +18,5 @@ pub use layouts::helm::{Chart, chart_of};
 pub use layouts::{Files, LAYOUTS, Layout};
 pub use proven::{Deployed, Proven, Refusal, compile, prove, prove_chart};
 pub use synthetic::synthetic_world;
+pub use targets::docs;
 pub use targets::{TARGETS, Target};

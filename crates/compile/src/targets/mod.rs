@@ -1,5 +1,6 @@
 //! What a matrix compiles to. A new target is one file here and one line in [`TARGETS`].
 
+pub mod docs;
 mod istio;
 pub(crate) mod kubernetes;
 

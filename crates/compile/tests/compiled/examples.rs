@@ -8,16 +8,16 @@ use palisade_resources::{Input, Options, Role};
 use std::path::{Path, PathBuf};
 
 /// An example's matrix and manifests.
-struct Example {
+pub(crate) struct Example {
     sources: Sources,
-    matrix: Matrix,
+    pub(crate) matrix: Matrix,
     manifests: Vec<FileId>,
 }
 
 /// The id under which compiled text is known; no file of an example has it.
 const COMPILED: FileId = FileId(9999);
 
-fn example(name: &str) -> Example {
+pub(crate) fn example(name: &str) -> Example {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../../examples")
         .join(name);

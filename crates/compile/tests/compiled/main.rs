@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod deterministic;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod golden;
