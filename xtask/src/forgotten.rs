@@ -5,38 +5,38 @@ use std::collections::BTreeSet;
 
 use crate::tree::{File, assert_none, files};
 
-/// The directories of features and the names of their lists, in their `mod.rs`.
-const LISTS: [(&str, &str); 4] = [
-    ("crates/resources/src/kinds/", "KINDS"),
-    ("crates/diagnostics/src/render/", "FORMATS"),
-    ("crates/compile/src/targets/", "TARGETS"),
-    ("crates/cli/src/commands/", "Command"),
+/// Directories of features, the names of their lists in `mod.rs`, and what a feature's file defines
+/// (other files there are helpers).
+const LISTS: [(&str, &str, &str); 4] = [
+    ("crates/resources/src/kinds/", "KINDS", "const KIND:"),
+    ("crates/diagnostics/src/render/", "FORMATS", "const FORMAT:"),
+    ("crates/compile/src/targets/", "TARGETS", "const TARGET:"),
+    ("crates/cli/src/commands/", "Command", "struct Arguments"),
 ];
 
-/// The files of a directory that its list does not name as `stem::…`. A public module is an entry
-/// of its own, for what does not fit the list's type.
-fn unlisted(files: &[File], directory: &str, list: &str) -> Vec<String> {
-    let inside = files.iter().filter(|file| file.path.starts_with(directory));
+/// The features of a directory that its list does not name as `stem::…`.
+fn unlisted(files: &[File], (directory, list, mark): (&str, &str, &str)) -> Vec<String> {
+    let home = format!("{directory}mod.rs");
+    let inside = files
+        .iter()
+        .filter(|file| file.path.starts_with(directory) && file.path != home);
     let features: BTreeSet<&str> = inside
+        .filter(|file| file.text.contains(mark))
         .filter_map(|file| {
-            let rest = file.path.strip_prefix(directory)?;
-            let first = rest.split('/').next()?;
-            Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|name| *name != "mod")
+            let first = file.path.strip_prefix(directory)?.split('/').next()?;
+            Some(first.trim_end_matches(".rs"))
         })
         .collect();
-    if features.is_empty() {
+    let Some(text) = files.iter().find(|file| file.path == home) else {
         return Vec::new();
-    }
-    let home = format!("{directory}mod.rs");
-    let text = files.iter().find(|file| file.path == home);
-    let text = text.map_or("", |file| file.text.as_str());
-    let Some(entries) = entries(text, list) else {
+    };
+    let Some(entries) = entries(&text.text, list) else {
         return vec![format!("{home}: no list {list}")];
     };
-    let public = |name: &str| text.lines().any(|line| line == format!("pub mod {name};"));
-    let missing = features
-        .iter()
-        .filter(|name| !names(entries, name) && !public(name));
+    if features.is_empty() {
+        return vec![format!("{directory}: no file defines `{mark}`")];
+    }
+    let missing = features.iter().filter(|name| !names(entries, name));
     missing
         .map(|name| format!("{home}: {list} does not name {name}"))
         .collect()
@@ -108,9 +108,7 @@ fn modules(text: &str) -> Vec<&str> {
 #[test]
 fn every_feature_is_in_its_list() {
     let files = files();
-    let found = LISTS
-        .iter()
-        .flat_map(|(directory, list)| unlisted(&files, directory, list));
+    let found = LISTS.iter().flat_map(|list| unlisted(&files, *list));
     assert_none(&found.collect::<Vec<_>>());
 }
 
@@ -121,32 +119,42 @@ fn every_source_file_is_compiled() {
 
 #[test]
 fn a_forgotten_file_is_found() {
+    let kinds = "mod pod;\npub const KINDS: &[Kind] = &[pod::KIND];\n";
     let files = [
-        File::new(
-            "a/src/kinds/mod.rs",
-            "mod pod;\npub const KINDS: &[Kind] = &[pod::KIND];\n",
-        ),
-        File::new("a/src/kinds/pod.rs", ""),
-        File::new("a/src/kinds/od.rs", ""),
+        File::new("a/src/kinds/mod.rs", kinds),
+        File::new("a/src/kinds/pod.rs", "const KIND: Kind"),
+        File::new("a/src/kinds/od.rs", "const KIND: Kind"),
+        File::new("a/src/kinds/helper.rs", ""),
         File::new("a/src/lib.rs", "pub mod kinds;\n"),
     ];
     assert_eq!(
-        unlisted(&files, "a/src/kinds/", "KINDS"),
+        unlisted(&files, ("a/src/kinds/", "KINDS", "const KIND:")),
         ["a/src/kinds/mod.rs: KINDS does not name od"]
     );
     assert_eq!(
-        unreachable(&files),
-        ["a/src/kinds/od.rs: no `mod` line reaches it"]
+        unlisted(&files, ("a/src/kinds/", "KINDS", "const SORT:")),
+        ["a/src/kinds/: no file defines `const SORT:`"]
     );
-    assert_none(&unlisted(&files, "b/src/", "KINDS"));
+    assert_none(&unlisted(&files, ("b/src/", "KINDS", "const KIND:")));
+    assert_eq!(
+        unreachable(&files),
+        [
+            "a/src/kinds/od.rs: no `mod` line reaches it",
+            "a/src/kinds/helper.rs: no `mod` line reaches it",
+        ]
+    );
+}
+
+#[test]
+fn a_forgotten_command_is_found() {
     let text = "mod fmt;\nenum Command {\n    Fmt(fmt::Arguments),\n}\nfn f() { old::run() }\n";
     let files = [
         File::new("c/mod.rs", text),
-        File::new("c/fmt.rs", ""),
-        File::new("c/old.rs", ""),
+        File::new("c/fmt.rs", "struct Arguments"),
+        File::new("c/old.rs", "struct Arguments"),
     ];
     assert_eq!(
-        unlisted(&files, "c/", "Command"),
+        unlisted(&files, ("c/", "Command", "struct Arguments")),
         ["c/mod.rs: Command does not name old"]
     );
 }

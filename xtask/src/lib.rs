@@ -2,6 +2,8 @@
 //! applies it to the repository and shows on a small made-up case that it can fail.
 
 #[cfg(test)]
+mod codes;
+#[cfg(test)]
 mod forgotten;
 #[cfg(test)]
 mod layering;

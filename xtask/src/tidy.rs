@@ -4,7 +4,7 @@
 use crate::tree::{File, assert_none, files};
 
 /// Columns of a comment. rustfmt looks after code, and leaves comments alone.
-const MAX_COLUMNS: usize = 110;
+const MAX_COLUMNS: usize = 120;
 /// Lines of a Rust file.
 const MAX_LINES: usize = 800;
 
@@ -81,7 +81,13 @@ fn prose(file: &File) -> Vec<String> {
             report("space at the end of the line");
         }
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        let words: Vec<&str> = line.split(|c| !is_word(c)).collect();
+        // In code a comment may not hold them; a string may, as a sample of input.
+        let prose = if file.is_rust() {
+            line.split_once("//").map_or("", |(_, comment)| comment)
+        } else {
+            line
+        };
+        let words: Vec<&str> = prose.split(|c| !is_word(c)).collect();
         for word in UNFINISHED.iter().filter(|word| words.contains(word)) {
             report(&format!("unfinished: {word}"));
         }
