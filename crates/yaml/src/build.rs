@@ -1,17 +1,19 @@
 //! Builds trees from parser events: iterative, limited, aliases shared and never copied.
 
 use crate::limits::{Limits, exceeded};
+use crate::problems::Problems;
+use crate::scalar::{self, Scalar};
 use crate::tree::{Content, Data, Document, Entry, Index};
-use crate::{Parsed, fast, span};
+use crate::{Read, fast, span};
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
 /// Reads the documents of one piece of a stream.
-pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, parsed: &mut Parsed) {
+pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, read: &mut Read) {
     match fast::parse(file, part, offset, limits) {
-        Some(document) => parsed.documents.push(document),
-        None => parse_events(file, part, offset, limits, parsed),
+        Some(document) => read.documents.push(document),
+        None => parse_events(file, part, offset, limits, read),
     }
 }
 
@@ -21,7 +23,7 @@ pub(crate) fn parse_events(
     part: &str,
     offset: usize,
     limits: &Limits,
-    parsed: &mut Parsed,
+    read: &mut Read,
 ) {
     let mut options = Options::default();
     options.emit_comments = false;
@@ -39,14 +41,14 @@ pub(crate) fn parse_events(
                     at.min(offset + part.len()),
                 );
                 let info = error.info();
-                parsed
-                    .diagnostics
-                    .push(if info.contains("recursion limit") {
+                read.problems.add(|| {
+                    if info.contains("recursion limit") {
                         let limit = limits.max_depth;
                         exceeded(Some(at), "values are nested too deep", limit, "levels")
                     } else {
-                        syntax(part, at, &info)
-                    });
+                        syntax(part, offset, at, &info)
+                    }
+                });
                 return;
             }
         };
@@ -60,13 +62,11 @@ pub(crate) fn parse_events(
                 if document.root().is_null() && document.span().start == document.span().end {
                     continue;
                 }
-                parsed.documents.push(document);
+                read.documents.push(document);
             }
-            Step::Bad(mut list) => {
-                parsed.diagnostics.append(&mut list);
-            }
+            Step::Bad(problems) => read.problems.append(problems),
             Step::Abandon(diagnostic) => {
-                parsed.diagnostics.push(*diagnostic);
+                read.problems.add(|| *diagnostic);
                 return;
             }
         }
@@ -83,16 +83,56 @@ pub(crate) fn block_end(part: &str, start: usize, end: usize) -> usize {
     start + text.trim_end_matches([' ', '\t', '\r', '\n']).len()
 }
 
-/// A syntax error in words, with advice for the two most frequent causes.
-fn syntax(part: &str, at: Span, info: &str) -> Diagnostic {
+/// A syntax error in words, with advice for the most frequent causes.
+fn syntax(part: &str, offset: usize, at: Span, info: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error("PAL0001", format!("not YAML: {info}")).at(at, "");
-    if part.contains("{{") {
-        diagnostic.help("this looks like a Helm template: render it first with `helm template`")
-    } else if part.contains('\t') {
+    let place = (at.start as usize).saturating_sub(offset);
+    let near = last_lines(part, place);
+    let indentation = |line: &str| {
+        let space = line.trim_start_matches([' ', '\t']);
+        line.len() > space.len()
+            && line
+                .get(..line.len() - space.len())
+                .unwrap_or_default()
+                .contains('\t')
+    };
+    if near.contains("{{") || is_template(part) {
+        diagnostic.help(TEMPLATE)
+    } else if near.lines().any(indentation) {
         diagnostic.help("YAML forbids tabs for indentation: use spaces")
     } else {
         diagnostic.help("check the indentation, the quotes and the colons around this place")
     }
+}
+
+const TEMPLATE: &str =
+    "this looks like a Helm template: render the chart first, with `helm template`";
+
+/// Whether a text holds what only Helm's templates hold. (`{{` alone stands in alert rules too.)
+fn is_template(part: &str) -> bool {
+    [
+        "{{ .Values",
+        "{{ .Release",
+        "{{- ",
+        "{{ include ",
+        "{{ if ",
+        "{{ end",
+    ]
+    .iter()
+    .any(|word| part.contains(word))
+}
+
+/// The line of a place and the line before it.
+fn last_lines(part: &str, place: usize) -> &str {
+    let mut place = place.min(part.len());
+    while !part.is_char_boundary(place) {
+        place -= 1;
+    }
+    let (before, after) = part.split_at(place);
+    let lines = before.trim_end_matches('\n').rmatch_indices('\n');
+    let start = lines.map(|(at, _)| at + 1).nth(1).unwrap_or(0);
+    let end = place + after.find('\n').unwrap_or(after.len());
+    part.get(start..end).unwrap_or_default()
 }
 
 /// What an event leads to.
@@ -100,7 +140,7 @@ pub(crate) enum Step {
     Go,
     Ready(Document),
     /// The document was read to its end and is bad in itself.
-    Bad(Vec<Diagnostic>),
+    Bad(Problems),
     /// Reading on would cost too much.
     Abandon(Box<Diagnostic>),
 }
@@ -132,9 +172,11 @@ pub(crate) struct Builder<'l> {
     document: Document,
     stack: Vec<Frame>,
     anchors: HashMap<usize, Anchored>,
-    problems: Vec<Diagnostic>,
+    problems: Problems,
     root: Option<Index>,
     finished: bool,
+    /// Where the map that is being closed begins.
+    closing: Option<u32>,
 }
 
 impl<'l> Builder<'l> {
@@ -150,9 +192,10 @@ impl<'l> Builder<'l> {
             document,
             stack: Vec::new(),
             anchors: HashMap::new(),
-            problems: Vec::new(),
+            problems: Problems::new(limits.max_diagnostics),
             root: None,
             finished: false,
+            closing: None,
         }
     }
 
@@ -203,9 +246,7 @@ impl<'l> Builder<'l> {
     }
 
     fn scalar(&mut self, text: &str, string: bool, place: (usize, usize)) -> Index {
-        let start = u32::try_from(self.document.buffer.len()).unwrap_or(u32::MAX);
-        let len = u32::try_from(text.len()).unwrap_or(u32::MAX);
-        self.document.buffer.push_str(text);
+        let (start, len) = self.document.keep(text);
         let content = if string {
             Content::Quoted { start, len }
         } else {
@@ -262,6 +303,7 @@ impl<'l> Builder<'l> {
         let len = u32::try_from(frame.children.len()).unwrap_or(u32::MAX);
         let content = if frame.map {
             let start = u32::try_from(self.document.entries.len()).unwrap_or(u32::MAX);
+            self.closing = Some(frame.start);
             let len = self.entries(&frame.children);
             Content::Map { start, len }
         } else {
@@ -316,11 +358,11 @@ impl<'l> Builder<'l> {
             Some(a) => self.place(a.index, 0, a.height, a.size, place),
             None => {
                 let at = self.span(place);
-                self.problems.push(
+                self.problems.add(|| {
                     Diagnostic::error("PAL0003", "an alias stands inside what it stands for")
                         .at(at, "")
-                        .help("write the value out"),
-                );
+                        .help("write the value out")
+                });
                 let index = self.scalar("", false, place);
                 self.place(index, 0, 1, 1, place)
             }
@@ -342,22 +384,25 @@ impl<'l> Builder<'l> {
                 Content::Plain { start, len } => (true, start, len),
                 Content::Quoted { start, len } => (false, start, len),
                 Content::List { .. } | Content::Map { .. } => {
-                    self.problems.push(complex_key(at));
+                    let template = self.is_braced(*key);
+                    self.problems.add(|| complex_key(at, template));
                     continue;
                 }
             };
-            let text = self
-                .document
-                .buffer
-                .get(start as usize..(start + len) as usize);
-            let text = text.unwrap_or_default();
+            let text = self.document.text(start, len);
             if plain && text == "<<" {
                 merges.push((*value, at));
                 continue;
             }
+            let canonical = if plain { canonical_key(text) } else { None };
+            let (start, len) = match &canonical {
+                None => (start, len),
+                Some(text) => self.document.keep(text),
+            };
+            let text = self.document.text(start, len);
             if let Some(before) = seen.find(&self.document, text) {
                 let before = Span::new(self.file, before.start, before.end);
-                self.problems.push(duplicate(text, before, at));
+                self.problems.add(|| duplicate(text, before, at));
                 continue;
             }
             self.document.entries.push(Entry {
@@ -373,6 +418,15 @@ impl<'l> Builder<'l> {
         u32::try_from(self.document.entries.len() - first).unwrap_or(u32::MAX)
     }
 
+    /// Whether a key is a map in braces, so that `{{` stands in the text: it is the only entry of a
+    /// map whose opening brace is the character before it, or nearly so.
+    fn is_braced(&self, key: Index) -> bool {
+        let content = self.document.nodes.get(key as usize).map(|d| d.content);
+        let frame = self.closing.zip(self.document.nodes.get(key as usize));
+        matches!(content, Some(Content::Map { .. }))
+            && frame.is_some_and(|(start, data)| data.start == start + 1)
+    }
+
     /// `<<`: the entries of a map, or of a list of maps, where the map has none of its own.
     fn merge(&mut self, value: Index, at: Span, seen: &mut Seen) {
         let content = self.document.nodes.get(value as usize).map(|d| d.content);
@@ -386,11 +440,11 @@ impl<'l> Builder<'l> {
         for source in sources {
             let content = self.document.nodes.get(source as usize).map(|d| d.content);
             let Some(Content::Map { start, len }) = content else {
-                self.problems.push(
+                self.problems.add(|| {
                     Diagnostic::error("PAL0005", "`<<` needs a map, or a list of maps")
                         .at(at, "")
-                        .help("merge an alias of a map: `<<: *name`"),
-                );
+                        .help("merge an alias of a map: `<<: *name`")
+                });
                 continue;
             };
             let range = start as usize..(start + len) as usize;
@@ -402,14 +456,8 @@ impl<'l> Builder<'l> {
                 .to_vec();
             for entry in more {
                 let (start, len) = entry.text;
-                let range = start as usize..(start + len) as usize;
-                let text = self
-                    .document
-                    .buffer
-                    .get(range)
-                    .unwrap_or_default()
-                    .to_owned();
-                if seen.find(&self.document, &text).is_none() {
+                let text = self.document.text(start, len);
+                if seen.find(&self.document, text).is_none() {
                     self.document.entries.push(entry);
                 }
             }
@@ -421,9 +469,7 @@ impl<'l> Builder<'l> {
         let done = std::mem::replace(self, fresh);
         if !done.problems.is_empty() {
             // The document has been read to its end: nothing is left to skip.
-            let mut list = done.problems;
-            list.truncate(self.limits.max_diagnostics + 1);
-            return Step::Bad(list);
+            return Step::Bad(done.problems);
         }
         let mut document = done.document;
         match done.root {
@@ -446,7 +492,7 @@ struct Seen {
 }
 
 /// Up to here looking is faster than hashing.
-const FEW: usize = 16;
+pub(crate) const FEW: usize = 16;
 
 impl Seen {
     fn new(first: usize) -> Self {
@@ -476,10 +522,24 @@ impl Seen {
     }
 }
 
-fn complex_key(at: Span) -> Diagnostic {
-    Diagnostic::error("PAL0006", "a key must be a word, not a list or a map")
-        .at(at, "")
-        .help("Kubernetes objects have string keys only")
+/// The text of a key that is no string, as `sigs.k8s.io/yaml` writes it; `None` if it is as written.
+fn canonical_key(text: &str) -> Option<String> {
+    match scalar::resolve(text) {
+        Scalar::Bool(value) => Some(value.to_string()),
+        Scalar::Int(value) => Some(value.to_string()),
+        Scalar::Null | Scalar::Float(_) | Scalar::String => None,
+    }
+    .filter(|canonical| canonical != text)
+}
+
+fn complex_key(at: Span, template: bool) -> Diagnostic {
+    let diagnostic =
+        Diagnostic::error("PAL0006", "a key must be a word, not a list or a map").at(at, "");
+    diagnostic.help(if template {
+        TEMPLATE
+    } else {
+        "Kubernetes objects have string keys only"
+    })
 }
 
 pub(crate) fn duplicate(text: &str, before: Span, at: Span) -> Diagnostic {

@@ -11,6 +11,13 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(wrong("is UTF-16".to_owned()).help("save the file as UTF-8"));
     }
+    // UTF-16 without a mark: half of the bytes of ASCII text are NUL.
+    if matches!(
+        bytes,
+        [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]
+    ) {
+        return Err(wrong("is UTF-16".to_owned()).help("save the file as UTF-8"));
+    }
     let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let at = error.valid_up_to();
@@ -19,11 +26,13 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
             "is not UTF-8: byte 0x{byte:02X} on line {}",
             line(bytes, at)
         ))
+        .note(format!("byte {at} of the file, counted from 0"))
         .help("save the file as UTF-8; is it a manifest at all?")
     })?;
     if let Some(at) = text.find('\0') {
         return Err(
             wrong(format!("holds a NUL character on line {}", line(bytes, at)))
+                .note(format!("byte {at} of the file, counted from 0"))
                 .help("remove it; is the file a manifest at all?"),
         );
     }
@@ -46,5 +55,6 @@ mod tests {
         assert_eq!(title(b"a\nb\xFF"), "`f` is not UTF-8: byte 0xFF on line 2");
         assert_eq!(title(b"a\0"), "`f` holds a NUL character on line 1");
         assert_eq!(title(b"\xFF\xFEa\0"), "`f` is UTF-16");
+        assert_eq!(title(b"\0a\0:\0 "), "`f` is UTF-16");
     }
 }

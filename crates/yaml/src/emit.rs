@@ -82,8 +82,9 @@ fn indent(out: &mut String, depth: usize) {
 fn comment(out: &mut String, lines: &[&str], depth: usize) {
     for line in lines {
         indent(out, depth);
-        let clean: String = line.chars().filter(|c| !c.is_control()).collect();
-        let _ = writeln!(out, "# {}", clean.trim_end());
+        let clean: String = line.chars().filter(|c| is_printable(*c)).collect();
+        out.push_str(format!("# {clean}").trim_end());
+        out.push('\n');
     }
 }
 
@@ -91,8 +92,8 @@ fn comment(out: &mut String, lines: &[&str], depth: usize) {
 fn map(out: &mut String, entries: &[(String, Value)], depth: usize, started: bool) {
     for (i, (key, value)) in entries.iter().enumerate() {
         let (comments, value) = value.split();
-        let on_line = started && i == 0;
-        if !on_line {
+        // The comments of the first entry stand above the dash then.
+        if !(started && i == 0) {
             comment(out, &comments, depth);
             indent(out, depth);
         }
@@ -101,16 +102,10 @@ fn map(out: &mut String, entries: &[(String, Value)], depth: usize, started: boo
         match value {
             Value::Map(inner) if !inner.is_empty() => {
                 out.push('\n');
-                if on_line {
-                    comment(out, &comments, depth + 1);
-                }
                 map(out, inner, depth + 1, false);
             }
             Value::List(items) if !items.is_empty() => {
                 out.push('\n');
-                if on_line {
-                    comment(out, &comments, depth);
-                }
                 list(out, items, depth);
             }
             value => {
@@ -122,9 +117,20 @@ fn map(out: &mut String, entries: &[(String, Value)], depth: usize, started: boo
     }
 }
 
+/// The comments of a list item: its own, and those of the entry that shares its line.
+fn item_comments(item: &Value) -> (Vec<&str>, &Value) {
+    let (mut comments, item) = item.split();
+    if let Value::Map(entries) = item
+        && let Some((_, first)) = entries.first()
+    {
+        comments.extend(first.split().0);
+    }
+    (comments, item)
+}
+
 fn list(out: &mut String, items: &[Value], depth: usize) {
     for item in items {
-        let (comments, item) = item.split();
+        let (comments, item) = item_comments(item);
         comment(out, &comments, depth);
         indent(out, depth);
         match item {
@@ -231,6 +237,7 @@ fn is_plain(text: &str) -> bool {
         && !is_sexagesimal(text)
         && scalar::resolve(text) == Scalar::String
         && !text.starts_with("0o")
+        && !text.starts_with("...")
 }
 
 /// `12:30`, a number to YAML 1.1 in some readers; dates too.
@@ -240,6 +247,13 @@ fn is_sexagesimal(text: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | '-' | '_'))
         && (text.contains(':') || text.contains('-'))
+        || is_date(text)
+}
+
+/// `2001-12-14T21:59:43Z`, a time to some readers.
+fn is_date(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    digits == 4 && text.as_bytes().get(4) == Some(&b'-')
 }
 
 fn quoted(out: &mut String, text: &str) {
@@ -295,5 +309,101 @@ fn json(out: &mut String, value: &Value, depth: usize) {
         Value::String(text) => quoted(out, text),
         Value::Commented(_, value) => json(out, value, depth),
         value => inline(out, value, depth),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    fn list(items: impl IntoIterator<Item = Value>) -> Value {
+        Value::List(items.into_iter().collect())
+    }
+
+    fn remark(text: &str, value: Value) -> Value {
+        Value::Commented(vec![text.to_owned()], Box::new(value))
+    }
+
+    #[test]
+    fn the_style_is_that_of_kubectl() {
+        let port = Value::map([
+            ("port", remark("web", Value::Int(80))),
+            ("end", Value::Null),
+        ]);
+        let value = Value::map([
+            ("kind", Value::string("List")),
+            (
+                "items",
+                list([port, remark("open", Value::map([("from", list([]))]))]),
+            ),
+            (
+                "grid",
+                list([list([Value::Int(1)]), Value::Map(Vec::new())]),
+            ),
+            ("text", Value::string("one\n\n  two\n")),
+            ("cut", remark("first\n\nlast", Value::string("one\ntwo"))),
+        ]);
+        let expected = "kind: List\nitems:\n# web\n- port: 80\n  end: null\n# open\n- from: []\ngrid:\n-\n  - 1\n- {}\n\
+                        text: |\n  one\n\n    two\n# first\n#\n# last\ncut: |-\n  one\n  two\n";
+        assert_eq!(value.to_yaml(), expected);
+    }
+
+    #[test]
+    fn what_yaml_would_misread_is_quoted() {
+        for text in [
+            "",
+            "y",
+            "N",
+            "yes",
+            "Off",
+            "null",
+            "~",
+            "0777",
+            "0o7",
+            "0x1f",
+            "1_0",
+            "1e3",
+            ".inf",
+            "12:30",
+            "2001-01-01",
+            "2001-12-14T21:59:43Z",
+            "a: b",
+            "a #b",
+            "- a",
+            "*a",
+            "&a",
+            "!a",
+            "%a",
+            "@a",
+            "`a`",
+            "{a}",
+            "[a]",
+            "a:",
+            " a",
+            "a ",
+            "---",
+            "...",
+            "?",
+            "<<",
+            "=",
+            "{{ a }}",
+            "\u{2028}",
+            "\t",
+        ] {
+            let yaml = Value::string(text).to_yaml();
+            assert!(yaml.starts_with('"'), "{yaml}");
+        }
+        for text in [
+            "a",
+            "a-b.c/d",
+            "10.0.0.0/8",
+            "nginx:1.25",
+            "app=web",
+            "don",
+            "v1",
+            "a, b",
+        ] {
+            assert_eq!(Value::string(text).to_yaml(), format!("{text}\n"));
+        }
     }
 }

@@ -76,7 +76,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn to_line_end(&mut self) {
+    fn skip_line(&mut self) {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let line = rest.iter().position(|b| *b == b'\n');
         self.at = line.map_or(self.bytes.len(), |len| self.at + len);
@@ -90,7 +90,7 @@ impl Reader<'_, '_> {
             match self.peek(0) {
                 b'\n' => self.at += 1,
                 b'#' => {
-                    self.to_line_end();
+                    self.skip_line();
                     self.at += 1;
                 }
                 _ => return Some(self.at - start),
@@ -104,7 +104,7 @@ impl Reader<'_, '_> {
         let start = self.at;
         self.spaces();
         if self.peek(0) == b'#' && self.at > start {
-            self.to_line_end();
+            self.skip_line();
         }
         (self.peek(0) == b'\n').then(|| self.at += 1)
     }
@@ -407,7 +407,7 @@ impl Reader<'_, '_> {
             if !literal && (ended || column != indent) {
                 return None;
             }
-            self.to_line_end();
+            self.skip_line();
             let line = self.text.get(start + indent..self.at)?;
             let simple = |b: u8| is_simple(b) || b == b'\t';
             if self.at >= self.bytes.len() || !line.bytes().all(simple) {
@@ -463,15 +463,22 @@ fn is_simple(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::parse;
+    use crate::problems::Problems;
     use crate::tree::{Document, Node};
-    use crate::{Limits, Parsed, build};
+    use crate::{Limits, Parsed, Read, build};
     use palisade_diagnostics::FileId;
     use proptest::prelude::*;
 
     fn full(text: &str) -> Parsed {
-        let mut parsed = Parsed::default();
-        build::parse_events(FileId(0), text, 7, &Limits::default(), &mut parsed);
-        parsed
+        let mut read = Read {
+            documents: Vec::new(),
+            problems: Problems::new(10),
+        };
+        build::parse_events(FileId(0), text, 7, &Limits::default(), &mut read);
+        Parsed {
+            documents: read.documents,
+            diagnostics: read.problems.finish(),
+        }
     }
 
     fn fast(text: &str) -> Option<Document> {

@@ -18,7 +18,8 @@ pub struct Spanned<T> {
 pub struct Fields<'d> {
     node: Node<'d>,
     what: &'static str,
-    asked: Vec<String>,
+    /// The keys asked for, each ended by a line break: one allocation for all of them.
+    asked: String,
 }
 
 impl<'d> Fields<'d> {
@@ -32,7 +33,7 @@ impl<'d> Fields<'d> {
         Some(Self {
             node,
             what,
-            asked: Vec::new(),
+            asked: String::new(),
         })
     }
 
@@ -55,8 +56,13 @@ impl<'d> Fields<'d> {
 
     /// The value of a key, null included.
     pub fn node_or_null(&mut self, key: &str) -> Option<Node<'d>> {
-        self.asked.push(key.to_owned());
+        self.ask(key);
         self.node.get(key)
+    }
+
+    fn ask(&mut self, key: &str) {
+        self.asked.push_str(key);
+        self.asked.push('\n');
     }
 
     /// A string.
@@ -212,7 +218,9 @@ impl<'d> Fields<'d> {
 
     /// Keys that are known and not read.
     pub fn ignore(&mut self, keys: &[&str]) {
-        self.asked.extend(keys.iter().map(|k| (*k).to_owned()));
+        for key in keys {
+            self.ask(key);
+        }
     }
 
     /// Warns of every key that nobody asked for.
@@ -226,14 +234,14 @@ impl<'d> Fields<'d> {
     }
 
     fn unknown(&self, new: fn(&'static str, String) -> Diagnostic) -> Vec<Diagnostic> {
-        let known = |key: &str| self.asked.iter().any(|a| a == key);
+        let known = |key: &str| self.asked.lines().any(|a| a == key);
         self.node
             .entries()
             .filter(|(key, _)| !known(key.text))
             .map(|(key, _)| {
                 let title = format!("unknown field `{}` in {}", key.text, self.what);
                 let diagnostic = new("PAL0020", title).at(key.span, "");
-                match did_you_mean(key.text, self.asked.iter().map(String::as_str)) {
+                match did_you_mean(key.text, self.asked.lines()) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic.help("remove it, or check its spelling and indentation"),
                 }
@@ -245,4 +253,78 @@ impl<'d> Fields<'d> {
 fn wrong_type(node: Node<'_>, key: &str, wanted: &str) -> Diagnostic {
     Diagnostic::error("PAL0021", format!("`{key}` is {}", node.kind()))
         .at(node.span(), format!("expected {wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fields;
+    use crate::{Limits, parse};
+    use palisade_diagnostics::{Diagnostic, FileId, Severity};
+
+    const TEXT: &str = "name: web\nport: 70000\nready: \"yes\"\nlabels: {app: on, tier: web}\nreplcas: []\nargs: [a, 1]\nnothing:\n";
+
+    fn read(use_fields: impl FnOnce(Fields<'_>, &mut Vec<Diagnostic>)) -> Vec<(Severity, String)> {
+        let parsed = parse(FileId(0), TEXT, &Limits::default());
+        let mut out = Vec::new();
+        let fields = Fields::of(parsed.documents[0].root(), "the test", &mut out).unwrap();
+        use_fields(fields, &mut out);
+        out.into_iter()
+            .map(|d| {
+                (
+                    d.severity,
+                    format!("{} {} {}", d.code.0, d.title, d.help.concat())
+                        .trim()
+                        .to_owned(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        let said = read(|mut fields, out| {
+            assert_eq!(fields.string("name", out).unwrap().value, "web");
+            assert!(fields.node("nothing").is_none() && fields.node_or_null("nothing").is_some());
+            assert!(fields.required_string("nothing", out).is_none());
+            assert!(fields.int("port", 1..=65_535, out).is_none());
+            assert!(fields.bool("ready", out).is_none());
+            assert_eq!(fields.string_map("labels", out).len(), 1);
+            assert_eq!(fields.strings("args", out).len(), 1);
+            assert!(fields.map("name", "the name", out).is_none());
+            assert!(fields.list("labels", out).is_empty());
+        });
+        let said: Vec<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(
+            said,
+            [
+                "PAL0022 the test needs `nothing` add `nothing:`",
+                "PAL0023 `port` is 70000, out of range give a number from 1 to 65535",
+                "PAL0021 `ready` is a string",
+                "PAL0021 `app` is a boolean put it in quotes: \"on\"",
+                "PAL0021 `args` is an integer put it in quotes: \"1\"",
+                "PAL0021 `the name` is a string",
+                "PAL0021 `labels` is a map begin each item with `- `",
+            ]
+        );
+    }
+
+    #[test]
+    fn unknown_fields_get_a_suggestion() {
+        let ask = |fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>| {
+            fields.list("replicas", out);
+            fields.ignore(&["name", "port", "ready", "labels", "args", "nothing"]);
+        };
+        let title =
+            "PAL0020 unknown field `replcas` in the test did you mean `replicas`?".to_owned();
+        let lenient = read(|mut fields, out| {
+            ask(&mut fields, out);
+            fields.finish(out);
+        });
+        assert_eq!(lenient, [(Severity::Warning, title.clone())]);
+        let strict = read(|mut fields, out| {
+            ask(&mut fields, out);
+            fields.finish_strict(out);
+        });
+        assert_eq!(strict, [(Severity::Error, title)]);
+    }
 }

@@ -1,19 +1,23 @@
 //! A path of its own for JSON: several times faster than reading it as YAML.
 
+use crate::build::{FEW, duplicate};
 use crate::limits::{Limits, exceeded};
+use crate::problems::Problems;
 use crate::span;
 use crate::tree::{Content, Data, Document, Entry, Index};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
-/// Reads one JSON value. `None` if the text is not JSON (YAML's flow style is close to it, and the YAML
-/// reader then says what is wrong).
+/// Reads JSON values, one after the other. `None` if the text is not JSON (YAML's flow style is close to
+/// it, and the YAML reader then says what is wrong).
 pub(crate) fn parse(
     file: FileId,
     part: &str,
     offset: usize,
     limits: &Limits,
-) -> Option<Result<Document, Vec<Diagnostic>>> {
+) -> Option<Result<Vec<Document>, Problems>> {
+    let mut documents = Vec::new();
+    let mut problems = Problems::new(limits.max_diagnostics);
     let mut reader = Reader {
         file,
         text: part,
@@ -21,22 +25,38 @@ pub(crate) fn parse(
         at: 0,
         offset,
         limits,
-        document: Document {
-            file: file.0,
-            ..Document::default()
-        },
-        problems: Vec::new(),
+        document: Document::default(),
+        stack: Vec::new(),
+        entries: Vec::new(),
+        items: Vec::new(),
+        problems: Problems::new(limits.max_diagnostics),
     };
-    match reader.document() {
-        Ok(root) => {
-            if !reader.problems.is_empty() {
-                return Some(Err(reader.problems));
+    loop {
+        match reader.document() {
+            Ok(document) => {
+                if reader.problems.is_empty() {
+                    documents.push(document);
+                }
             }
-            reader.document.root = root;
-            Some(Ok(reader.document))
+            Err(Stop::NotJson) => return None,
+            Err(Stop::Limit(diagnostic)) => {
+                problems.append(reader.problems);
+                problems.add(|| *diagnostic);
+                return Some(Err(problems));
+            }
         }
-        Err(Stop::NotJson) => None,
-        Err(Stop::Limit(diagnostic)) => Some(Err(vec![*diagnostic])),
+        reader.space();
+        if reader.at >= part.len() {
+            break;
+        }
+        if !matches!(reader.peek(), b'{' | b'[') {
+            return None;
+        }
+    }
+    if reader.problems.is_empty() {
+        Some(Ok(documents))
+    } else {
+        Some(Err(reader.problems))
     }
 }
 
@@ -44,6 +64,17 @@ pub(crate) fn parse(
 enum Stop {
     NotJson,
     Limit(Box<Diagnostic>),
+}
+
+/// An open list or map.
+struct Frame {
+    start: usize,
+    /// How many items or entries of the enclosing collections lie below its own.
+    base: usize,
+    /// The key whose value is read next; `None` in a list.
+    key: Option<Entry>,
+    /// Key to entry, once there are many.
+    index: HashMap<String, usize>,
 }
 
 struct Reader<'t> {
@@ -54,19 +85,167 @@ struct Reader<'t> {
     offset: usize,
     limits: &'t Limits,
     document: Document,
-    problems: Vec<Diagnostic>,
+    stack: Vec<Frame>,
+    /// Entries and items of the collections that are open.
+    entries: Vec<Entry>,
+    items: Vec<Index>,
+    problems: Problems,
 }
 
 impl Reader<'_> {
-    fn document(&mut self) -> Result<Index, Stop> {
-        self.space();
-        let root = self.value(0)?;
-        self.space();
-        if self.at == self.bytes.len() {
-            Ok(root)
-        } else {
-            Err(Stop::NotJson)
+    /// One value. The stack is explicit: nesting never recurses.
+    fn document(&mut self) -> Result<Document, Stop> {
+        self.document = Document {
+            file: self.file.0,
+            ..Document::default()
+        };
+        loop {
+            self.space();
+            let mut value = match self.peek() {
+                open @ (b'{' | b'[') => match self.open(open == b'{')? {
+                    Some(empty) => empty,
+                    None => continue,
+                },
+                _ => self.scalar()?,
+            };
+            // Closes every collection that the value ends.
+            loop {
+                if self.stack.is_empty() {
+                    self.document.root = value;
+                    return Ok(std::mem::take(&mut self.document));
+                }
+                match self.put(value)? {
+                    Some(closed) => value = closed,
+                    None => break,
+                }
+            }
         }
+    }
+
+    /// Opens a collection; its index if it is empty.
+    fn open(&mut self, map: bool) -> Result<Option<Index>, Stop> {
+        let start = self.at;
+        if self.stack.len() >= self.limits.max_depth {
+            let limit = self.limits.max_depth;
+            return Err(self.too("values are nested too deep", limit, "levels"));
+        }
+        self.at += 1;
+        self.space();
+        if self.peek() == if map { b'}' } else { b']' } {
+            self.at += 1;
+            let content = if map {
+                Content::Map { start: 0, len: 0 }
+            } else {
+                Content::List { start: 0, len: 0 }
+            };
+            return self.push(content, start).map(Some);
+        }
+        let base = if map {
+            self.entries.len()
+        } else {
+            self.items.len()
+        };
+        let key = if map { Some(self.key()?) } else { None };
+        self.stack.push(Frame {
+            start,
+            base,
+            key,
+            index: HashMap::new(),
+        });
+        Ok(None)
+    }
+
+    /// `"key":`
+    fn key(&mut self) -> Result<Entry, Stop> {
+        let start = self.at;
+        let text = self.string()?;
+        let end = self.at;
+        self.space();
+        self.expect(b':')?;
+        Ok(Entry {
+            text,
+            start: self.small(start),
+            end: self.small(end),
+            value: 0,
+        })
+    }
+
+    /// Puts a value into the innermost collection and reads what follows it: the index of the
+    /// collection if it ends here.
+    fn put(&mut self, value: Index) -> Result<Option<Index>, Stop> {
+        let Some(mut frame) = self.stack.pop() else {
+            return Ok(Some(value));
+        };
+        match frame.key {
+            Some(entry) => self.add(&mut frame, Entry { value, ..entry }),
+            None => self.items.push(value),
+        }
+        self.space();
+        let next = self.peek();
+        self.at += 1;
+        match (next, frame.key.is_some()) {
+            (b',', map) => {
+                self.space();
+                frame.key = if map { Some(self.key()?) } else { None };
+                self.stack.push(frame);
+                Ok(None)
+            }
+            (b'}', true) => {
+                let start = small(self.document.entries.len());
+                let own = self.entries.drain(frame.base..);
+                let len = small(own.len());
+                self.document.entries.extend(own);
+                self.push(Content::Map { start, len }, frame.start)
+                    .map(Some)
+            }
+            (b']', false) => {
+                let start = small(self.document.items.len());
+                let own = self.items.drain(frame.base..);
+                let len = small(own.len());
+                self.document.items.extend(own);
+                self.push(Content::List { start, len }, frame.start)
+                    .map(Some)
+            }
+            _ => Err(Stop::NotJson),
+        }
+    }
+
+    /// Adds an entry to an open map, unless its key is there already.
+    fn add(&mut self, frame: &mut Frame, entry: Entry) {
+        let own = self.entries.get(frame.base..).unwrap_or_default();
+        let key = self.key_text(&entry);
+        let before = if own.len() <= FEW {
+            own.iter().find(|e| self.key_text(e) == key)
+        } else {
+            let known = frame.index.len();
+            for (at, entry) in own.iter().enumerate().skip(known) {
+                frame.index.insert(self.key_text(entry).to_owned(), at);
+            }
+            frame.index.get(key).and_then(|at| own.get(*at))
+        };
+        match before {
+            None => self.entries.push(entry),
+            Some(before) => {
+                let at = |e: &Entry| Span::new(self.file, e.start, e.end);
+                let problem = duplicate(key, at(before), at(&entry));
+                self.problems.add(|| problem);
+            }
+        }
+    }
+
+    fn key_text(&self, entry: &Entry) -> &str {
+        let (start, len) = entry.text;
+        let range = start as usize..(start + len) as usize;
+        self.document.buffer.get(range).unwrap_or_default()
+    }
+
+    fn scalar(&mut self) -> Result<Index, Stop> {
+        let start = self.at;
+        if self.peek() != b'"' {
+            return self.word();
+        }
+        let (text, len) = self.string()?;
+        self.push(Content::Quoted { start: text, len }, start)
     }
 
     fn peek(&self) -> u8 {
@@ -89,7 +268,7 @@ impl Reader<'_> {
     }
 
     fn small(&self, at: usize) -> u32 {
-        u32::try_from(at + self.offset).unwrap_or(u32::MAX)
+        small(at + self.offset)
     }
 
     fn too(&self, what: &str, limit: usize, unit: &str) -> Stop {
@@ -102,132 +281,13 @@ impl Reader<'_> {
         if self.document.nodes.len() >= self.limits.max_nodes {
             return Err(self.too("too many values", self.limits.max_nodes, "values"));
         }
-        let index = u32::try_from(self.document.nodes.len()).unwrap_or(u32::MAX);
+        let index = small(self.document.nodes.len());
         self.document.nodes.push(Data {
             start: self.small(start),
             end: self.small(self.at),
             content,
         });
         Ok(index)
-    }
-
-    /// One value. The recursion is bounded by `max_depth`.
-    fn value(&mut self, depth: usize) -> Result<Index, Stop> {
-        if depth > self.limits.max_depth {
-            return Err(self.too(
-                "values are nested too deep",
-                self.limits.max_depth,
-                "levels",
-            ));
-        }
-        let start = self.at;
-        match self.peek() {
-            b'{' => self.map(depth),
-            b'[' => self.list(depth),
-            b'"' => {
-                let (start_text, len) = self.string()?;
-                self.push(
-                    Content::Quoted {
-                        start: start_text,
-                        len,
-                    },
-                    start,
-                )
-            }
-            _ => self.word(),
-        }
-    }
-
-    fn map(&mut self, depth: usize) -> Result<Index, Stop> {
-        let start = self.at;
-        self.at += 1;
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut index: HashMap<String, usize> = HashMap::new();
-        self.space();
-        if self.peek() != b'}' {
-            loop {
-                self.space();
-                let key_start = self.at;
-                let text = self.string()?;
-                let key_end = self.at;
-                self.space();
-                self.expect(b':')?;
-                self.space();
-                let value = self.value(depth + 1)?;
-                let entry = Entry {
-                    text,
-                    start: self.small(key_start),
-                    end: self.small(key_end),
-                    value,
-                };
-                if let Some(before) = self.known(&entries, &mut index, text) {
-                    self.duplicate(text, before, entry);
-                } else {
-                    entries.push(entry);
-                }
-                self.space();
-                if self.peek() != b',' {
-                    break;
-                }
-                self.at += 1;
-            }
-        }
-        self.expect(b'}')?;
-        let first = u32::try_from(self.document.entries.len()).unwrap_or(u32::MAX);
-        let len = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-        self.document.entries.append(&mut entries);
-        self.push(Content::Map { start: first, len }, start)
-    }
-
-    fn key(&self, (start, len): (u32, u32)) -> &str {
-        let range = start as usize..(start + len) as usize;
-        self.document.buffer.get(range).unwrap_or_default()
-    }
-
-    /// The entry that already has this key: looked for among a few, hashed among many.
-    fn known(
-        &self,
-        entries: &[Entry],
-        index: &mut HashMap<String, usize>,
-        text: (u32, u32),
-    ) -> Option<Entry> {
-        let key = self.key(text);
-        if entries.len() <= 16 {
-            return entries.iter().find(|e| self.key(e.text) == key).copied();
-        }
-        for (at, entry) in entries.iter().enumerate().skip(index.len()) {
-            index.insert(self.key(entry.text).to_owned(), at);
-        }
-        entries.get(*index.get(key)?).copied()
-    }
-
-    fn duplicate(&mut self, text: (u32, u32), before: Entry, again: Entry) {
-        let at = |e: Entry| Span::new(self.file, e.start, e.end);
-        let problem = crate::build::duplicate(self.key(text), at(before), at(again));
-        self.problems.push(problem);
-    }
-
-    fn list(&mut self, depth: usize) -> Result<Index, Stop> {
-        let start = self.at;
-        self.at += 1;
-        let mut items = Vec::new();
-        self.space();
-        if self.peek() != b']' {
-            loop {
-                self.space();
-                items.push(self.value(depth + 1)?);
-                self.space();
-                if self.peek() != b',' {
-                    break;
-                }
-                self.at += 1;
-            }
-        }
-        self.expect(b']')?;
-        let first = u32::try_from(self.document.items.len()).unwrap_or(u32::MAX);
-        let len = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        self.document.items.append(&mut items);
-        self.push(Content::List { start: first, len }, start)
     }
 
     /// `true`, `false`, `null` or a number as JSON spells it; anything else is left to YAML.
@@ -237,13 +297,7 @@ impl Reader<'_> {
             self.at += 1;
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
-        let number = text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-            && text.parse::<f64>().is_ok();
-        let leading_zero = text
-            .trim_start_matches('-')
-            .strip_prefix('0')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        if !(matches!(text, "true" | "false" | "null") || (number && !leading_zero)) {
+        if !(matches!(text, "true" | "false" | "null") || is_number(text.as_bytes())) {
             return Err(Stop::NotJson);
         }
         let (buffer, len) = self.keep(start, self.at);
@@ -253,29 +307,32 @@ impl Reader<'_> {
     /// Copies a range of the text into the buffer.
     fn keep(&mut self, start: usize, end: usize) -> (u32, u32) {
         let text = self.text.get(start..end).unwrap_or_default();
-        let at = u32::try_from(self.document.buffer.len()).unwrap_or(u32::MAX);
-        self.document.buffer.push_str(text);
-        (at, u32::try_from(text.len()).unwrap_or(u32::MAX))
+        self.document.keep(text)
     }
 
     fn string(&mut self) -> Result<(u32, u32), Stop> {
         self.expect(b'"')?;
         let start = self.at;
-        loop {
-            match self.peek() {
-                b'"' => {
-                    let kept = self.keep(start, self.at);
-                    if kept.1 as usize > self.limits.max_scalar {
-                        return Err(self.too("value is too long", self.limits.max_scalar, "bytes"));
-                    }
-                    self.at += 1;
-                    return Ok(kept);
+        self.plain_characters();
+        match self.peek() {
+            b'"' => {
+                let kept = self.keep(start, self.at);
+                if kept.1 as usize > self.limits.max_scalar {
+                    return Err(self.too("value is too long", self.limits.max_scalar, "bytes"));
                 }
-                b'\\' => return self.escaped(start),
-                0..=0x1F => return Err(Stop::NotJson),
-                _ => self.at += 1,
+                self.at += 1;
+                Ok(kept)
             }
+            b'\\' => self.escaped(start),
+            _ => Err(Stop::NotJson),
         }
+    }
+
+    /// Goes to the next quote, escape or control character.
+    fn plain_characters(&mut self) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let stop = |b: &u8| matches!(*b, b'"' | b'\\' | 0..=0x1F);
+        self.at += rest.iter().position(stop).unwrap_or(rest.len());
     }
 
     /// A string with escapes, from its first character.
@@ -295,16 +352,14 @@ impl Reader<'_> {
                     out.push(self.escape()?);
                     plain = self.at;
                 }
-                0..=0x1F => return Err(Stop::NotJson),
-                _ => self.at += 1,
+                _ => return Err(Stop::NotJson),
             }
+            self.plain_characters();
         }
         if out.len() > self.limits.max_scalar {
             return Err(self.too("value is too long", self.limits.max_scalar, "bytes"));
         }
-        let at = u32::try_from(self.document.buffer.len()).unwrap_or(u32::MAX);
-        self.document.buffer.push_str(&out);
-        Ok((at, u32::try_from(out.len()).unwrap_or(u32::MAX)))
+        Ok(self.document.keep(&out))
     }
 
     fn escape(&mut self) -> Result<char, Stop> {
@@ -346,5 +401,87 @@ impl Reader<'_> {
         }
         self.at += 4;
         u32::from_str_radix(digits, 16).map_err(|_| Stop::NotJson)
+    }
+}
+
+/// Lengths are checked against the limits, which are 32 bits wide.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// RFC 8259, section 6: `-? (0 | [1-9][0-9]*) (\. [0-9]+)? ([eE] [+-]? [0-9]+)?`
+fn is_number(text: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut rest = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(rest);
+    if whole == 0 || whole > 1 && rest.first() == Some(&b'0') {
+        return false;
+    }
+    rest = rest.get(whole..).unwrap_or_default();
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let len = digits(fraction);
+        if len == 0 {
+            return false;
+        }
+        rest = fraction.get(len..).unwrap_or_default();
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        rest = match exponent {
+            [b'+' | b'-', more @ ..] => more,
+            more => more,
+        };
+        return !rest.is_empty() && digits(rest) == rest.len();
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_number, parse};
+    use crate::Limits;
+    use palisade_diagnostics::FileId;
+
+    #[test]
+    fn numbers_are_those_of_json() {
+        for text in ["0", "-0", "10", "1.5", "1e3", "1E+3", "-1.25e-10"] {
+            assert!(is_number(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "", "-", "01", "1.", ".5", "+1", "1e", "1e+", "0x1", "1.5.2", "--1",
+        ] {
+            assert!(!is_number(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_json_is_taken() {
+        let taken = |text: &str| parse(FileId(0), text, 0, &Limits::default()).is_some();
+        for text in [
+            "{}",
+            " [1, true, null, \"a\\u00e9\\ud83d\\ude00\"] ",
+            "{\"a\": {}}\n{\"b\": [[]]}\n",
+        ] {
+            assert!(taken(text), "{text}");
+        }
+        for text in [
+            "{a: 1}",
+            "[1,]",
+            "{\"a\": 1,}",
+            "{\"a\" 1}",
+            "[1 2]",
+            "[1}",
+            "{\"a\": 1]",
+            "['a']",
+            "[\"a\nb\"]",
+            "[\"\\x\"]",
+            "[\"\\ud800\"]",
+            "[01]",
+            "[",
+            "{\"a\"",
+            "[] x",
+            "[True]",
+        ] {
+            assert!(!taken(text), "{text}");
+        }
     }
 }

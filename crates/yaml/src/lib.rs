@@ -10,6 +10,7 @@ mod fast;
 mod fields;
 mod json;
 mod limits;
+mod problems;
 mod scalar;
 mod split;
 mod tree;
@@ -19,6 +20,8 @@ pub use emit::Value;
 pub use fields::{Fields, Spanned};
 pub use limits::Limits;
 pub use tree::{Document, Key, Kind, Node};
+
+use problems::Problems;
 
 use palisade_diagnostics::{Diagnostic, FileId};
 
@@ -31,67 +34,84 @@ pub struct Parsed {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// What has been read so far.
+#[derive(Debug)]
+pub(crate) struct Read {
+    documents: Vec<Document>,
+    problems: Problems,
+}
+
 /// Reads every document of a text. Cost: linear in the text; memory is bounded by `limits`.
 #[must_use]
 pub fn parse(file: FileId, text: &str, limits: &Limits) -> Parsed {
-    let mut parsed = Parsed::default();
-    if text.len() > limits.max_bytes {
-        parsed.diagnostics.push(limits::exceeded(
-            None,
-            "file is too large",
-            limits.max_bytes,
-            "bytes",
-        ));
-        return parsed;
+    let mut read = Read {
+        documents: Vec::new(),
+        problems: Problems::new(limits.max_diagnostics),
+    };
+    read_text(file, text, limits, &mut read);
+    Parsed {
+        documents: read.documents,
+        diagnostics: read.problems.finish(),
     }
-    let mut count = 0;
-    for piece in split::pieces(text) {
-        count += 1;
-        if count > limits.max_documents {
-            parsed.diagnostics.push(limits::exceeded(
-                Some(span(file, piece.start, piece.start)),
-                "too many documents",
-                limits.max_documents,
-                "documents",
-            ));
-            break;
-        }
-        read_piece(file, text, &piece, limits, &mut parsed);
-    }
-    cap(&mut parsed.diagnostics, limits.max_diagnostics);
-    parsed
 }
 
-fn read_piece(
-    file: FileId,
-    text: &str,
-    piece: &std::ops::Range<usize>,
-    limits: &Limits,
-    parsed: &mut Parsed,
-) {
-    let part = text.get(piece.clone()).unwrap_or_default();
+fn read_text(file: FileId, text: &str, limits: &Limits, read: &mut Read) {
+    // Spans and ranges are 32 bits wide.
+    let max = limits.max_bytes.min(u32::MAX as usize / 2);
+    if text.len() > max {
+        let start = Some(span(file, 0, 0));
+        read.problems
+            .add(|| limits::exceeded(start, "the text is too large", max, "bytes"));
+        return;
+    }
+    for (count, piece) in split::pieces(text).into_iter().enumerate() {
+        if count >= limits.max_documents {
+            let at = Some(span(file, piece.start, piece.start));
+            let limit = limits.max_documents;
+            read.problems
+                .add(|| limits::exceeded(at, "too many documents", limit, "documents"));
+            return;
+        }
+        let part = text.get(piece.clone()).unwrap_or_default();
+        read_piece(file, part, piece.start, limits, read);
+    }
+}
+
+fn read_piece(file: FileId, part: &str, mut start: usize, limits: &Limits, read: &mut Read) {
+    let part = part.strip_prefix('\u{feff}').map_or(part, |rest| {
+        start += '\u{feff}'.len_utf8();
+        rest
+    });
     if part.trim_start().starts_with(['{', '['])
-        && let Some(result) = json::parse(file, part, piece.start, limits)
+        && let Some(result) = json::parse(file, part, start, limits)
     {
         match result {
-            Ok(document) => parsed.documents.push(document),
-            Err(mut list) => parsed.diagnostics.append(&mut list),
+            Ok(mut documents) => read.documents.append(&mut documents),
+            Err(problems) => read.problems.append(problems),
         }
         return;
     }
-    build::parse(file, part, piece.start, limits, parsed);
+    if let Some(at) = part.bytes().position(is_forbidden) {
+        read.problems.add(|| control(file, part, start, at));
+        return;
+    }
+    build::parse(file, part, start, limits, read);
 }
 
-/// Keeps the first `max` diagnostics and counts the rest.
-fn cap(list: &mut Vec<Diagnostic>, max: usize) {
-    if list.len() > max {
-        let more = list.len() - max;
-        list.truncate(max);
-        list.push(Diagnostic::error(
-            "PAL0009",
-            format!("{more} further problems in this file are not shown"),
-        ));
-    }
+/// Control characters, which YAML allows nowhere; the parser would take a NUL for the end.
+fn is_forbidden(byte: u8) -> bool {
+    byte == 0x7F || byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+fn control(file: FileId, part: &str, start: usize, at: usize) -> Diagnostic {
+    let byte = part.as_bytes().get(at).copied().unwrap_or_default();
+    let place = span(file, start + at, start + at + 1);
+    Diagnostic::error(
+        "PAL0001",
+        format!("not YAML: control character U+{byte:04X}"),
+    )
+    .at(place, "")
+    .help("remove it, or write it as an escape in double quotes")
 }
 
 /// A span, for offsets that are known to lie below 4 GiB.

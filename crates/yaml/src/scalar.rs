@@ -10,7 +10,8 @@ pub(crate) enum Scalar {
     String,
 }
 
-/// Resolves a plain scalar. `y` and `n` stay strings, as in go-yaml; sexagesimals do too.
+/// Resolves a plain scalar as `goyaml.v2/resolve.go` of `sigs.k8s.io/yaml` does; sexagesimals and times
+/// are strings. One difference: `y` and `n` are strings here, too.
 pub(crate) fn resolve(text: &str) -> Scalar {
     let Some(first) = text.bytes().next() else {
         return Scalar::Null;
@@ -71,9 +72,9 @@ fn integer(text: &str) -> Option<Scalar> {
         return None;
     }
     let (radix, digits) = match digits.as_bytes() {
-        [b'0', b'x', ..] => (16, digits.get(2..)?),
-        [b'0', b'b', ..] => (2, digits.get(2..)?),
-        [b'0', b'o', ..] => (8, digits.get(2..)?),
+        [b'0', b'x' | b'X', ..] => (16, digits.get(2..)?),
+        [b'0', b'b' | b'B', ..] => (2, digits.get(2..)?),
+        [b'0', b'o' | b'O', ..] => (8, digits.get(2..)?),
         [b'0', _, ..] => (8, digits.get(1..)?),
         _ => (10, digits.as_str()),
     };
@@ -101,7 +102,9 @@ fn float(text: &str) -> Option<Scalar> {
     if !starts || !body.chars().all(allowed) || !body.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    clean.parse::<f64>().ok().map(Scalar::Float)
+    // A number beyond the range of floats stays a string.
+    let value = clean.parse::<f64>().ok().filter(|v| v.is_finite())?;
+    Some(Scalar::Float(value))
 }
 
 #[cfg(test)]
@@ -117,6 +120,13 @@ mod tests {
             ("No", Scalar::Bool(false)),
             ("y", Scalar::String),
             ("n", Scalar::String),
+            ("0XfF", Scalar::Int(255)),
+            ("1e999", Scalar::String),
+            ("-.5", Scalar::Float(-0.5)),
+            (
+                "18446744073709551615",
+                Scalar::Float(18_446_744_073_709_551_615.0),
+            ),
             ("0777", Scalar::Int(511)),
             ("0o17", Scalar::Int(15)),
             ("0x1F", Scalar::Int(31)),

@@ -101,7 +101,14 @@ impl Document {
         self.root().span()
     }
 
-    fn text(&self, start: u32, len: u32) -> &str {
+    /// Copies a text into the buffer: its range there.
+    pub(crate) fn keep(&mut self, text: &str) -> (u32, u32) {
+        let start = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);
+        self.buffer.push_str(text);
+        (start, u32::try_from(text.len()).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn text(&self, start: u32, len: u32) -> &str {
         let (start, len) = (start as usize, len as usize);
         self.buffer.get(start..start + len).unwrap_or_default()
     }

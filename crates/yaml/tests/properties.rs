@@ -1,7 +1,7 @@
 //! Properties: nothing panics, spans lie in the text, and what is written reads back the same.
 
 use palisade_diagnostics::FileId;
-use palisade_yaml::{Kind, Limits, Node, Value, parse};
+use palisade_yaml::{Kind, Limits, Node, Value, decode, parse};
 use proptest::prelude::*;
 
 /// Every span of a tree lies in the text, on character borders.
@@ -20,6 +20,23 @@ fn check(text: &str, node: Node<'_>) {
         check(text, value);
     }
 }
+
+/// Reads a text and checks every place of what comes out.
+fn sound(text: &str) {
+    let parsed = parse(FileId(0), text, &Limits::default());
+    for document in &parsed.documents {
+        check(text, document.root());
+    }
+    for label in parsed.diagnostics.iter().flat_map(|d| &d.labels) {
+        let span = label.span;
+        assert!(
+            text.get(span.start as usize..span.end as usize).is_some(),
+            "{span:?} {text:?}"
+        );
+    }
+}
+
+const MANIFEST: &str = "%YAML 1.1\n---\n# é\na: &x {b: 'it''s', c: \"q\\u00e9\\\n  r\"}\nd: *x\n<<: *x\ne: |+2\n   é\n\nf: >-\n  a\n\n  b\n? g\n: - 1\n  - !!str 2\n  - plain\n    more\n...\n---\n{\"j\": [1, 2.5e3, {}], \"k\": \"\\ud83d\\ude00\"}\n--- {x: [y, *z]}\n";
 
 fn equal(node: Node<'_>, value: &Value) -> bool {
     match value {
@@ -83,9 +100,33 @@ proptest! {
 
     #[test]
     fn any_text_is_survived(text in prop_oneof!["\\PC*", "[a-c:\\-\\[\\]{}&*!|>'\"%#, \n\t0-9]{0,80}"]) {
-        let parsed = parse(FileId(0), &text, &Limits::default());
-        for document in &parsed.documents {
-            check(&text, document.root());
+        sound(&text);
+    }
+
+    #[test]
+    fn changed_manifests_are_survived(at in 0..MANIFEST.len(), cut in 0..20_usize, new in prop_oneof!["[ -~\n]{0,8}", any::<char>().prop_map(String::from)]) {
+        let end = (at + cut).min(MANIFEST.len());
+        if let (Some(before), Some(after)) = (MANIFEST.get(..at), MANIFEST.get(end..)) {
+            sound(&format!("{before}{new}{after}"));
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+        if let Ok(text) = decode("f", &bytes) {
+            sound(&text);
+        }
+    }
+
+    #[test]
+    fn json_is_the_same_as_yaml(value in values()) {
+        let json = value.to_json();
+        // A comment makes it YAML.
+        let yaml = format!("# x\n{json}");
+        let (json, yaml) = (parse(FileId(0), &json, &Limits::default()), parse(FileId(0), &yaml, &Limits::default()));
+        prop_assert_eq!(json.documents.len(), yaml.documents.len());
+        for (json, yaml) in json.documents.iter().zip(&yaml.documents) {
+            prop_assert!(json.root().same(yaml.root()));
         }
     }
 
