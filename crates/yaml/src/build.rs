@@ -5,7 +5,7 @@ use crate::problems::Problems;
 use crate::scalar::{self, Scalar};
 use crate::tree::{Content, Data, Document, Entry, Index};
 use crate::{Read, fast, span};
-use granit_parser::{Event, Options, Parser, ScalarStyle};
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
@@ -34,21 +34,8 @@ pub(crate) fn parse_events(
             None => break,
             Some(Ok(pair)) => pair,
             Some(Err(error)) => {
-                let at = error.marker().byte_offset().unwrap_or(part.len()) + offset;
-                let at = span(
-                    file,
-                    at.min(offset + part.len()),
-                    at.min(offset + part.len()),
-                );
-                let info = error.info();
-                read.problems.add(|| {
-                    if info.contains("recursion limit") {
-                        let limit = limits.max_depth;
-                        exceeded(Some(at), "values are nested too deep", limit, "levels")
-                    } else {
-                        syntax(part, offset, at, &info)
-                    }
-                });
+                read.problems
+                    .add(|| failure(file, part, offset, &error, limits));
                 return;
             }
         };
@@ -74,6 +61,25 @@ pub(crate) fn parse_events(
             return;
         }
     }
+}
+
+/// What the parser's own error says.
+fn failure(
+    file: FileId,
+    part: &str,
+    offset: usize,
+    error: &ScanError,
+    limits: &Limits,
+) -> Diagnostic {
+    let place = error.marker().byte_offset().unwrap_or(part.len());
+    let at = offset + place.min(part.len());
+    let at = span(file, at, at);
+    let info = error.info();
+    if info.contains("recursion limit") {
+        let limit = limits.max_depth;
+        return exceeded(Some(at), "values are nested too deep", limit, "levels");
+    }
+    syntax(part, offset, at, &info)
 }
 
 /// Where the last line of a block scalar ends: the line breaks and the indentation that follow it are
