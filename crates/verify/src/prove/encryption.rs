@@ -1,11 +1,11 @@
 //! Encrypted as declared: per flow, and for every caller that the layers admit.
 
 use super::replay::{Expect, Witness, reasons, replay};
-use super::{Context, Findings};
+use super::{Context, Findings, Flow};
 use crate::engine::{EndpointId, Pair};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Encryption, Grant, PortSet, Protocol, Requirement, Serves};
+use palisade_netmodel::{Encryption, Fidelity, Grant, PortSet, Protocol, Requirement, Serves};
 
 /// A pair whose wire is weaker than required.
 #[derive(Debug, Clone)]
@@ -16,26 +16,36 @@ struct Weak {
 
 /// Adds a finding for each flow, and for each protected port, that can carry a weaker wire.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
-    for (index, grant) in context.intent.grants.iter().enumerate() {
-        if grant.encryption == Requirement::None {
-            continue;
+    for flow in Flow::all(context.intent) {
+        if flow.grant.encryption != Requirement::None {
+            own_pairs(context, &flow, findings);
+            let mut weak = Vec::new();
+            for (index, grant) in &flow.grants {
+                weak.extend(other_callers(context, *index, grant));
+            }
+            if flow.grant.exception.is_none() {
+                report(context, &flow, &weak, Kind::Other, findings);
+            }
         }
-        flow(context, index, grant, findings);
-        other_callers(context, index, grant, findings);
     }
 }
 
 /// The flow's own pairs.
-fn flow(context: &Context<'_>, index: usize, grant: &Grant, findings: &mut Findings) {
+fn own_pairs(context: &Context<'_>, flow: &Flow<'_>, findings: &mut Findings) {
+    let grant = flow.grant;
     let mut weak = Vec::new();
     let mut outside = false;
-    for ends in pairs_of(context, index) {
-        if context.engine.pod(ends.1).is_none() {
-            outside = true;
-            continue;
+    for (index, grant) in &flow.grants {
+        // Where the peers are wider than what is meant, the pods among them are not meant.
+        let wider = matches!(grant.to.fidelity, Fidelity::Wider(_));
+        for ends in pairs_of(context, *index) {
+            if wider || context.engine.pod(ends.1).is_none() {
+                outside = true;
+                continue;
+            }
+            let wanted = context.engine.ports_at(grant.ports.as_deref(), ends.1);
+            weak.extend(weaker(context, ends, &wanted, grant.encryption));
         }
-        let wanted = context.engine.ports_at(grant.ports.as_deref(), ends.1);
-        weak.extend(weaker(context, ends, &wanted, grant.encryption));
     }
     if outside {
         findings.list.push(asserted_outside(grant));
@@ -44,17 +54,17 @@ fn flow(context: &Context<'_>, index: usize, grant: &Grant, findings: &mut Findi
         findings.list.push(accepted(grant, exception));
         return;
     }
-    report(context, grant, &weak, Kind::Declared, findings);
+    report(context, flow, &weak, Kind::Declared, findings);
 }
 
 /// Callers that no grant covers, on ports that nobody claims to be closed: the excess check does not
 /// see them, but they can still speak plaintext to a protected port.
-fn other_callers(context: &Context<'_>, index: usize, grant: &Grant, findings: &mut Findings) {
+fn other_callers(context: &Context<'_>, index: usize, grant: &Grant) -> Vec<Weak> {
     let engine = context.engine;
-    let Some((_, to)) = context.declared.ends(index) else {
-        return;
-    };
     let mut weak = Vec::new();
+    let Some((_, to)) = context.declared.ends(index) else {
+        return weak;
+    };
     for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
         let claimed = context
             .declared
@@ -80,9 +90,7 @@ fn other_callers(context: &Context<'_>, index: usize, grant: &Grant, findings: &
             ));
         }
     }
-    if grant.exception.is_none() {
-        report(context, grant, &weak, Kind::Other, findings);
-    }
+    weak
 }
 
 fn pairs_of(context: &Context<'_>, grant: usize) -> Vec<(EndpointId, EndpointId)> {
@@ -156,11 +164,12 @@ enum Kind {
 
 fn report(
     context: &Context<'_>,
-    grant: &Grant,
+    flow: &Flow<'_>,
     weak: &[Weak],
     kind: Kind,
     findings: &mut Findings,
 ) {
+    let grant = flow.grant;
     let Some(first) = weak.first() else { return };
     let Some(port) = first.ports.first() else {
         return;
@@ -171,7 +180,7 @@ fn report(
     };
     match replay(context, first.ends, port, Expect::Weak(most)) {
         Ok(witness) => {
-            let text = describe(context, grant, weak, kind, (&witness, port));
+            let text = describe(context, flow, weak, kind, (&witness, port));
             findings.list.push(text);
         }
         Err(diagnostic) => {
@@ -183,7 +192,7 @@ fn report(
 
 fn describe(
     context: &Context<'_>,
-    grant: &Grant,
+    flow: &Flow<'_>,
     weak: &[Weak],
     kind: Kind,
     (witness, port): (&Witness, (Protocol, u16)),
@@ -192,13 +201,15 @@ fn describe(
     let ports = weak
         .iter()
         .fold(PortSet::empty(), |set, w| set.union(&w.ports));
+    let grant = flow.grant;
     let required = grant.encryption;
     let (code, title) = match kind {
         Kind::Declared => (
             "PAL0306",
             format!(
-                "flow `{}` ({} → {}) must be {required}, but a weaker wire is accepted",
-                grant.id, grant.from.name, grant.to.name
+                "flow `{}` ({}) must be {required}, but a weaker wire is accepted",
+                grant.id,
+                flow.parties()
             ),
         ),
         Kind::Other => (

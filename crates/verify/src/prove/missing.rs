@@ -1,7 +1,7 @@
 //! Declared flows that do not pass.
 
 use super::replay::{Expect, Witness, reasons, replay};
-use super::{Context, Findings};
+use super::{Context, Findings, Flow};
 use crate::engine::{EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
@@ -28,16 +28,22 @@ type Groups = BTreeMap<(Place, bool, Vec<usize>), Vec<Blocked>>;
 
 /// Adds a finding for each flow and place where it is blocked.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
-    for (index, grant) in context.intent.grants.iter().enumerate() {
-        let (groups, passing) = blocked(context, index, grant);
-        let wider = matches!(grant.from.fidelity, Fidelity::Wider(_))
-            || matches!(grant.to.fidelity, Fidelity::Wider(_));
-        // Where the peers are wider than what is meant, one passing pair may be all that is meant.
-        if wider && passing {
-            continue;
+    for flow in Flow::all(context.intent) {
+        let mut all = Groups::new();
+        for (index, grant) in &flow.grants {
+            let (groups, passing) = blocked(context, *index, grant);
+            let wider = matches!(grant.from.fidelity, Fidelity::Wider(_))
+                || matches!(grant.to.fidelity, Fidelity::Wider(_));
+            // Where the peers are wider than what is meant, one passing pair may be all that is meant.
+            if wider && passing {
+                continue;
+            }
+            for (key, pairs) in groups {
+                all.entry(key).or_default().extend(pairs);
+            }
         }
-        for ((place, certain, policies), pairs) in groups {
-            let reported = report(context, grant, (place, certain), &policies, &pairs);
+        for ((place, certain, policies), pairs) in all {
+            let reported = report(context, &flow, (place, certain), &policies, &pairs);
             findings.undecided |= reported.undecided;
             findings.list.extend(reported.list);
         }
@@ -122,7 +128,7 @@ fn is_own(context: &Context<'_>, party: &Party) -> bool {
 
 fn report(
     context: &Context<'_>,
-    grant: &Grant,
+    flow: &Flow<'_>,
     (place, certain): (Place, bool),
     policies: &[usize],
     pairs: &[Blocked],
@@ -142,7 +148,7 @@ fn report(
         match replay(context, pair.ends, port, expect) {
             Ok(witness) => {
                 out.undecided = !certain;
-                let text = describe(context, grant, (place, certain), policies, pairs, &witness);
+                let text = describe(context, flow, (place, certain), policies, pairs, &witness);
                 out.list.push(text);
                 return out;
             }
@@ -170,12 +176,13 @@ fn refused_elsewhere(
 
 fn describe(
     context: &Context<'_>,
-    grant: &Grant,
+    flow: &Flow<'_>,
     (place, certain): (Place, bool),
     policies: &[usize],
     pairs: &[Blocked],
     witness: &Witness,
 ) -> Diagnostic {
+    let grant = flow.grant;
     let names = Names::new(context.engine);
     let ports = pairs
         .iter()
@@ -186,10 +193,9 @@ fn describe(
         Place::Mesh => ("PAL0305", "by the mesh at the destination"),
     };
     let title = format!(
-        "declared flow `{}` ({} → {}) {} {at}",
+        "declared flow `{}` ({}) {} {at}",
         grant.id,
-        grant.from.name,
-        grant.to.name,
+        flow.parties(),
         if certain {
             "is blocked"
         } else {

@@ -19,7 +19,7 @@ use crate::engine::{EndpointId, Engine};
 use declared::Declared;
 use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Section, Severity, Verdict};
-use palisade_netmodel::{Intent, Peer, Peers, PortSet, World};
+use palisade_netmodel::{Grant, Intent, Peer, Peers, PortSet, World};
 
 /// How strictly to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,46 @@ pub(crate) struct Context<'a> {
     pub(crate) intent: &'a Intent,
     pub(crate) declared: Declared,
     pub(crate) options: Options,
+}
+
+/// The grants that one flow of the matrix stands for: one for each pair of its parties (and hop).
+pub(crate) struct Flow<'i> {
+    /// The first of them; reason, demand and exception are those of all.
+    pub(crate) grant: &'i Grant,
+    /// All, with their indices in the intent.
+    pub(crate) grants: Vec<(usize, &'i Grant)>,
+}
+
+impl<'i> Flow<'i> {
+    /// Every flow of an intent, in its order.
+    pub(crate) fn all(intent: &'i Intent) -> Vec<Self> {
+        let mut flows: Vec<Self> = Vec::new();
+        for (index, grant) in intent.grants.iter().enumerate() {
+            let same = |f: &&mut Self| {
+                f.grant.id == grant.id
+                    && f.grant.hop == grant.hop
+                    && f.grant.encryption == grant.encryption
+            };
+            match flows.iter_mut().rev().take(2).find(same) {
+                Some(flow) => flow.grants.push((index, grant)),
+                None => flows.push(Self {
+                    grant,
+                    grants: vec![(index, grant)],
+                }),
+            }
+        }
+        flows
+    }
+
+    /// `a, b → c`, the long tail counted.
+    pub(crate) fn parties(&self) -> String {
+        let side = |party: fn(&Grant) -> &str| {
+            let names: std::collections::BTreeSet<&str> =
+                self.grants.iter().map(|(_, g)| party(g)).collect();
+            crate::names::shortened(names).replace('`', "")
+        };
+        format!("{} → {}", side(|g| &g.from.name), side(|g| &g.to.name))
+    }
 }
 
 /// What a check found.
