@@ -5,7 +5,7 @@ use super::peer_authentication::matches;
 use super::{Half, client_tls, pod};
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Cause, Condition, Endpoint, Flow,
-    GatewayServer, Layer, Operation, Outcome, Pod, ServerTls, Source, Subject, World,
+    GatewayServer, Layer, Operation, Origin, Outcome, Pod, ServerTls, Source, Subject, World,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -117,24 +117,22 @@ impl Request<'_> {
         let mut outcome = Outcome::Allow;
         let mut because = Vec::new();
         for policy in self.policies(AuthorizationAction::Custom) {
-            // An external provider decides.
-            if self.policy(policy) != Some(false) {
+            let (matched, rule) = self.policy(policy);
+            if matched != Some(false) {
                 outcome = outcome.and(Outcome::Depends);
-                because.push(cause(
-                    policy,
-                    Outcome::Depends,
-                    "an external provider decides",
-                ));
+                let text = "a CUSTOM rule matches: an external provider decides".to_owned();
+                because.push(cause(policy, rule, Outcome::Depends, text));
             }
         }
         for policy in self.policies(AuthorizationAction::Deny) {
-            let (verdict, text) = match self.policy(policy) {
+            let (matched, rule) = self.policy(policy);
+            let (verdict, text) = match matched {
                 Some(true) => (Outcome::Deny, "a DENY rule matches"),
                 Some(false) => continue,
                 None => (Outcome::Depends, "a DENY rule matches some requests"),
             };
             outcome = outcome.and(verdict);
-            because.push(cause(policy, verdict, text));
+            because.push(cause(policy, rule, verdict, text.to_owned()));
         }
         let allow = self.allow(&mut because);
         Half {
@@ -143,40 +141,46 @@ impl Request<'_> {
         }
     }
 
+    /// The first ALLOW rule that matches, else the first that may match, else every ALLOW policy.
     fn allow(&self, because: &mut Vec<Cause>) -> Outcome {
         let policies = self.policies(AuthorizationAction::Allow);
         if policies.is_empty() {
             return Outcome::Allow;
         }
-        let mut best = Outcome::Deny;
-        let mut found = None;
-        for policy in &policies {
-            let verdict = match self.policy(policy) {
-                Some(true) => Outcome::Allow,
-                Some(false) => Outcome::Deny,
-                None => Outcome::Depends,
-            };
-            if verdict < best {
-                best = verdict;
-                found = Some(*policy);
+        for (wanted, outcome, text) in [
+            (Some(true), Outcome::Allow, "an ALLOW rule matches"),
+            (
+                None,
+                Outcome::Depends,
+                "an ALLOW rule matches some requests",
+            ),
+        ] {
+            for policy in &policies {
+                let (matched, rule) = self.policy(policy);
+                if matched == wanted {
+                    because.push(cause(policy, rule, outcome, text.to_owned()));
+                    return outcome;
+                }
             }
         }
-        match (best, found) {
-            (Outcome::Allow, Some(policy)) => {
-                because.push(cause(policy, best, "an ALLOW rule matches"))
-            }
-            (_, Some(policy)) => {
-                because.push(cause(policy, best, "an ALLOW rule matches some requests"))
-            }
-            (_, None) => because.extend(policies.iter().map(|p| {
-                cause(
-                    p,
-                    Outcome::Deny,
-                    "an ALLOW policy applies, and no rule of it matches",
-                )
-            })),
+        because.extend(policies.iter().map(|policy| {
+            let text = format!("no ALLOW rule of it matches{}", self.why_none(policy));
+            cause(policy, None, Outcome::Deny, text)
+        }));
+        Outcome::Deny
+    }
+
+    /// What a reader of the policy easily overlooks.
+    fn why_none(&self, policy: &AuthorizationPolicy) -> &'static str {
+        if policy.rules.is_empty() {
+            ": it has none"
+        } else if self.wire == Wire::Tcp && policy.rules.iter().any(rule_has_http) {
+            ": on a TCP port its rules with HTTP fields are dropped"
+        } else if self.identity.is_none() {
+            ": the caller shows no mesh certificate, and so has no identity"
+        } else {
+            ""
         }
-        best
     }
 
     /// Policies of the workload's namespace and of the root namespace whose selector takes it. Sidecars
@@ -197,12 +201,18 @@ impl Request<'_> {
             .collect()
     }
 
-    fn policy(&self, policy: &AuthorizationPolicy) -> Match {
-        policy
-            .rules
-            .iter()
-            .map(|rule| self.rule(policy, rule))
-            .fold(Some(false), or)
+    /// Whether a rule matches, and the first that does, or may.
+    fn policy<'p>(
+        &self,
+        policy: &'p AuthorizationPolicy,
+    ) -> (Match, Option<&'p AuthorizationRule>) {
+        for wanted in [Some(true), None] {
+            let mut rules = policy.rules.iter();
+            if let Some(rule) = rules.find(|rule| self.rule(policy, rule) == wanted) {
+                return (wanted, Some(rule));
+            }
+        }
+        (Some(false), None)
     }
 
     /// Any `from`, and any `to`, and all `when`; an empty list restricts nothing.
@@ -334,7 +344,13 @@ impl Request<'_> {
     }
 }
 
-fn cause(policy: &AuthorizationPolicy, outcome: Outcome, text: &str) -> Cause {
+/// At the rule that decides, else at the policy.
+fn cause(
+    policy: &AuthorizationPolicy,
+    rule: Option<&AuthorizationRule>,
+    outcome: Outcome,
+    text: String,
+) -> Cause {
     Cause {
         layer: Layer::Authorization,
         outcome,
@@ -342,8 +358,8 @@ fn cause(policy: &AuthorizationPolicy, outcome: Outcome, text: &str) -> Cause {
             kind: "AuthorizationPolicy",
             object: policy.object.clone(),
         }),
-        origin: policy.origin,
-        text: text.to_owned(),
+        origin: Origin(rule.and_then(|rule| rule.origin.0).or(policy.origin.0)),
+        text,
     }
 }
 

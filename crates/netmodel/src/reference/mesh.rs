@@ -73,6 +73,11 @@ fn sidecar(
     if let Some(first) = tries.into_iter().next() {
         because.extend(first.because);
     }
+    if preferred == Outcome::Deny && outcome == Outcome::Depends {
+        let text =
+            "that is refused, and plaintext is not: a process that calls past its proxy passes";
+        because.push(plain_cause(Layer::ClientTls, outcome, text.to_owned()));
+    }
     let plain = attempt(world, flow, receiver, Sent::Plaintext, (mode, &mode_cause));
     let encryption = if outcome != Outcome::Deny && plain.outcome == Outcome::Deny {
         Encryption::MeshMtls
