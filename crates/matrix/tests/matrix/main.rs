@@ -11,6 +11,7 @@ mod bad_input;
 mod examples;
 mod formatted;
 mod hostile;
+mod manual;
 mod resolved;
 mod schema;
 
