@@ -12,13 +12,16 @@ use palisade_diagnostics::{Diagnostic, Sources};
 use palisade_netmodel::World;
 use std::path::PathBuf;
 
+/// The layout that holds all variants at once.
+const HELM: &str = "helm";
+
 /// Compile the matrix to NetworkPolicy and Istio resources.
 ///
 /// The result is read back and proven against the matrix before anything is written: over the
 /// workloads of the manifests, or over pods made from the matrix if there are none.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade compile examples/eem --out compiled\n  palisade compile examples/eem --platform openshift --toggle denyAllIngress --out compiled\n  palisade compile examples/fybrik --layout kustomize --out base\n  palisade compile examples/verrazzano | kubectl diff -f -"
+    after_help = "Examples:\n  palisade compile examples/eem --out compiled\n  palisade compile examples/eem --platform openshift --toggle denyAllIngress --out compiled\n  palisade compile examples/fybrik --layout kustomize --out base\n  palisade compile examples/eem --layout helm --out chart\n  palisade compile examples/verrazzano | kubectl diff -f -"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -28,7 +31,7 @@ pub(crate) struct Arguments {
     /// Directory to write to; it is replaced as a whole. Default: one stream to standard output.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// How the files are arranged: directory, stream, kustomize.
+    /// How the files are arranged: directory, stream, kustomize, or helm (a chart of all variants).
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
     /// Show what the proof states beside the verdict.
@@ -38,6 +41,9 @@ pub(crate) struct Arguments {
 
 /// Compiles.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    if arguments.layout.as_deref() == Some(HELM) {
+        return chart(arguments, terminal);
+    }
     let layout = layout(arguments)?;
     let mut progress = Progress::new();
     let needs = Needs {
@@ -92,6 +98,61 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     Ok(Exit::Holds)
 }
 
+/// A Helm chart with every variant of the matrix, proven for each.
+fn chart(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    let Some(out) = &arguments.out else {
+        return Err(Failure::usage(
+            Diagnostic::error("PAL0518", "a chart is a directory").help("give it with --out DIR"),
+        ));
+    };
+    let mut progress = Progress::new();
+    let needs = Needs {
+        matrix: true,
+        manifests: true,
+    };
+    let directory = &arguments.project.directory;
+    let mut project = Project::read(directory, &arguments.project.sources, needs)?;
+    project.intent(&arguments.choice)?;
+    project.world(&arguments.choice)?;
+    project.print_warnings(terminal);
+    progress.done(terminal, "read");
+    let base = arguments.choice.choice()?;
+    let adjust = |world: &mut World| {
+        let _ = arguments.choice.apply_cni(world);
+    };
+    let inputs = project.inputs();
+    let options = palisade_resources::Options::default();
+    let deployed = Deployed {
+        inputs: &inputs,
+        options: &options,
+        adjust: &adjust,
+    };
+    let matrix = project.matrix()?;
+    let chart = palisade_compile::chart_of(matrix, &base, &deployed)
+        .map_err(|list| Failure::input(list, project.sources.clone()))?;
+    progress.done(terminal, "compile");
+    let mut sources = project.sources.clone();
+    let file = sources.add("<rendered chart>", "");
+    let proven = palisade_compile::prove_chart(chart, file, matrix, &base, &deployed).map_err(
+        |refusal| {
+            let mut sources = project.sources.clone();
+            sources.add("<rendered chart>", refusal.text);
+            refused(refusal.findings, sources)
+        },
+    )?;
+    progress.done(terminal, "prove");
+    if arguments.notes {
+        exit::print(terminal, proven.notes(), &sources);
+    }
+    output::directory(out, proven.get().files())?;
+    let _ = writeln!(
+        terminal.err,
+        "proven for every variant and written: a chart in {}",
+        out.display()
+    );
+    Ok(Exit::Holds)
+}
+
 fn refused(mut findings: Vec<Diagnostic>, sources: Sources) -> Failure {
     findings.insert(
         0,
@@ -112,7 +173,8 @@ fn layout(arguments: &Arguments) -> Result<&'static Layout, Failure> {
     };
     let name = arguments.layout.as_deref().unwrap_or(default);
     LAYOUTS.iter().find(|l| l.name == name).ok_or_else(|| {
-        let known: Vec<&str> = LAYOUTS.iter().map(|l| l.name).collect();
+        let mut known: Vec<&str> = LAYOUTS.iter().map(|l| l.name).collect();
+        known.push(HELM);
         Failure::usage(
             Diagnostic::error("PAL0516", format!("unknown layout `{name}`"))
                 .help(format!("known: {}", known.join(", "))),

@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod completions;
+mod docs;
 mod explain;
 mod fmt;
 mod man;
@@ -19,6 +20,7 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     Compile(compile::Arguments),
     Explain(explain::Arguments),
+    Docs(docs::Arguments),
     Check(check::Arguments),
     Fmt(fmt::Arguments),
     Schema(schema::Arguments),
@@ -33,6 +35,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments, terminal),
             Self::Compile(arguments) => compile::run(&arguments, terminal),
             Self::Explain(arguments) => explain::run(&arguments, terminal),
+            Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
             Self::Fmt(arguments) => fmt::run(&arguments, terminal),
             Self::Schema(arguments) => schema::run(&arguments, terminal),

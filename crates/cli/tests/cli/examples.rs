@@ -3,7 +3,13 @@
 use crate::run::{Ended, palisade, root};
 
 /// Systems, and the exit code of `verify` on their shipped policies.
-const SHIPPED: [(&str, i32); 3] = [("fybrik", 0), ("fybrik/m4d", 1), ("eem", 0)];
+const SHIPPED: [(&str, i32); 5] = [
+    ("verrazzano", 1),
+    ("fybrik", 0),
+    ("fybrik/m4d", 1),
+    ("eem", 0),
+    ("cf-for-k8s", 1),
+];
 
 fn run(arguments: &[&str]) -> Ended {
     palisade(&root(), arguments)
@@ -36,7 +42,7 @@ fn compiled_policies_hold() {
 }
 
 /// Systems with the upstream project's own expectations, and how many rows.
-const EXPECTATIONS: &[(&str, usize)] = &[("cf-for-k8s", 5)];
+const EXPECTATIONS: &[(&str, usize)] = &[("verrazzano", 90), ("cf-for-k8s", 5)];
 
 #[test]
 fn expectation_rows_agree() {
