@@ -148,7 +148,7 @@ fn network_policy() -> impl Strategy<Value = NetworkPolicy> {
     let rules = || option::of(vec(rule(), 0..3));
     (
         select(&NAMESPACES[..2]),
-        "[a-c]",
+        Just("policy"),
         selector(),
         rules(),
         rules(),
@@ -158,7 +158,8 @@ fn network_policy() -> impl Strategy<Value = NetworkPolicy> {
                 origin: Origin::default(),
                 object: ObjectRef::new(namespace, name),
                 pod_selector,
-                ingress,
+                // No policy is without a direction.
+                ingress: ingress.or_else(|| egress.is_none().then(Vec::new)),
                 egress,
             },
         )
@@ -322,18 +323,39 @@ fn source() -> impl Strategy<Value = Source> {
         words(&["10.0.0.0/8"]),
         words(&["issuer/subject"]),
     );
-    (who, from).prop_map(|(who, from)| Source {
-        principals: who.0,
-        not_principals: who.1,
-        namespaces: who.2,
-        not_namespaces: who.3,
-        service_accounts: who.4,
-        ip_blocks: from.0,
-        not_ip_blocks: from.1,
-        remote_ip_blocks: from.2,
-        request_principals: from.3,
-        ..Source::default()
+    (who, from).prop_map(|(who, from)| {
+        let source = Source {
+            principals: who.0,
+            not_principals: who.1,
+            namespaces: who.2,
+            not_namespaces: who.3,
+            ip_blocks: from.0,
+            not_ip_blocks: from.1,
+            remote_ip_blocks: from.2,
+            request_principals: from.3,
+            ..Source::default()
+        };
+        valid_source(source, who.4)
     })
+}
+
+/// Istio refuses service accounts beside other names of the caller, and a source without a field.
+fn valid_source(mut source: Source, accounts: Vec<String>) -> Source {
+    let named = [
+        &source.principals,
+        &source.not_principals,
+        &source.namespaces,
+        &source.not_namespaces,
+    ]
+    .iter()
+    .any(|list| !list.is_empty());
+    if !named {
+        source.service_accounts = accounts;
+    }
+    if source == Source::default() {
+        source.namespaces = vec!["shop".to_owned()];
+    }
+    source
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -345,13 +367,23 @@ fn operation() -> impl Strategy<Value = Operation> {
         words(&["/metrics"]),
         words(&["shop.example"]),
     )
-        .prop_map(|(ports, not_ports, methods, not_paths, hosts)| Operation {
-            ports,
-            not_ports,
-            methods,
-            not_paths,
-            hosts,
-            ..Operation::default()
+        .prop_map(|(ports, not_ports, methods, not_paths, hosts)| {
+            let operation = Operation {
+                ports,
+                not_ports,
+                methods,
+                not_paths,
+                hosts,
+                ..Operation::default()
+            };
+            // Istio refuses an operation without a field.
+            if operation == Operation::default() {
+                return Operation {
+                    ports: vec![80],
+                    ..operation
+                };
+            }
+            operation
         })
 }
 
@@ -387,11 +419,14 @@ fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
         vec(operation(), 0..2),
         vec(condition(), 0..2),
     )
-        .prop_map(|(from, to, when)| AuthorizationRule {
-            origin: Origin::default(),
-            from,
-            to,
-            when,
+        .prop_map(|(from, to, mut when)| {
+            when.retain(|c| !(c.values.is_empty() && c.not_values.is_empty()));
+            AuthorizationRule {
+                origin: Origin::default(),
+                from,
+                to,
+                when,
+            }
         });
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     (
@@ -402,14 +437,20 @@ fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
         vec(rule, 0..3),
     )
         .prop_map(
-            |(namespace, selector, (target_refs, dry_run), action, rules)| AuthorizationPolicy {
-                origin: Origin::default(),
-                object: ObjectRef::new(namespace, "authz"),
-                selector,
-                target_refs,
-                dry_run,
-                action,
-                rules,
+            |(namespace, selector, (target_refs, dry_run), action, mut rules)| {
+                // Only ALLOW may be without rules.
+                if rules.is_empty() && action != AuthorizationAction::Allow {
+                    rules.push(AuthorizationRule::default());
+                }
+                AuthorizationPolicy {
+                    origin: Origin::default(),
+                    object: ObjectRef::new(namespace, "authz"),
+                    target_refs: target_refs && selector.0.is_empty(),
+                    selector,
+                    dry_run,
+                    action,
+                    rules,
+                }
             },
         )
 }
@@ -436,7 +477,7 @@ fn destination_rule() -> impl Strategy<Value = DestinationRule> {
     let ports = prop::collection::btree_map(port(), tls(), 0..2);
     (
         select(&NAMESPACES[..]),
-        "[a-c]",
+        Just("rule"),
         host,
         labels(),
         words(&["*", ".", "bank"]),
@@ -467,14 +508,23 @@ fn gateway() -> impl Strategy<Value = Gateway> {
         ][..],
     );
     let server = (port(), select(&["HTTP", "HTTPS", "TCP", "TLS"][..]), tls).prop_map(
-        |(port, protocol, tls)| GatewayServer {
-            origin: Origin::default(),
-            port,
-            protocol: protocol.to_owned(),
-            hosts: vec!["*".to_owned()],
-            tls,
-            credential: None,
-            https_redirect: false,
+        |(port, protocol, tls)| {
+            // TLS settings belong to TLS protocols, and must be there.
+            let tls = match (protocol, tls) {
+                ("HTTP" | "TCP", _) => ServerTls::None,
+                (_, ServerTls::None) => ServerTls::Simple,
+                (_, tls) => tls,
+            };
+            let terminates = matches!(tls, ServerTls::Simple | ServerTls::Mutual);
+            GatewayServer {
+                origin: Origin::default(),
+                port,
+                protocol: protocol.to_owned(),
+                hosts: vec!["*".to_owned()],
+                tls,
+                credential: terminates.then(|| "certificate".to_owned()),
+                https_redirect: false,
+            }
         },
     );
     (labels(), vec(server, 1..3)).prop_map(|(selector, servers)| Gateway {
@@ -522,6 +572,7 @@ pub fn world() -> impl Strategy<Value = World> {
             pod.workload.name.clone_from(&pod.name);
         }
         distinct_addresses(&mut pods);
+        let services = distinct_services(services);
         let mut world = World {
             pods,
             services,
@@ -534,6 +585,7 @@ pub fn world() -> impl Strategy<Value = World> {
             ..World::default()
         };
         world.mesh.auto_mtls = auto_mtls;
+        number_names(&mut world);
         for (name, mut labels) in NAMESPACES.into_iter().zip(namespace_labels) {
             let key = "kubernetes.io/metadata.name".to_owned();
             labels.0.insert(key, name.to_owned());
@@ -564,6 +616,44 @@ fn distinct_addresses(pods: &mut [Pod]) {
                 .retain(|a| !nodes.contains(a) && taken.insert(*a));
         }
     }
+}
+
+/// Services have names of their own, and so have the ports of one.
+fn distinct_services(services: Vec<Service>) -> Vec<Service> {
+    let mut names = BTreeSet::new();
+    let mut out = Vec::new();
+    for mut service in services {
+        let (mut words, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+        let several = service.ports.len() > 1;
+        service.ports.retain(|p| {
+            (!several || !p.name.is_empty())
+                && words.insert(p.name.clone())
+                && numbers.insert((p.protocol, p.port))
+        });
+        if !service.ports.is_empty() && names.insert(service.object.clone()) {
+            out.push(service);
+        }
+    }
+    out
+}
+
+/// Objects of one kind have names of their own, in the order in which they count.
+fn number_names(world: &mut World) {
+    fn number<'a>(objects: impl Iterator<Item = &'a mut ObjectRef>) {
+        for (index, object) in objects.enumerate() {
+            object.name = format!("{}-{index}", object.name);
+        }
+    }
+    number(world.network_policies.iter_mut().map(|p| &mut p.object));
+    number(world.peer_authentications.iter_mut().map(|p| &mut p.object));
+    number(
+        world
+            .authorization_policies
+            .iter_mut()
+            .map(|p| &mut p.object),
+    );
+    number(world.destination_rules.iter_mut().map(|p| &mut p.object));
+    number(world.gateways.iter_mut().map(|p| &mut p.object));
 }
 
 /// All flows at which something can change: every pair of ends, the ports that occur and their

@@ -1,6 +1,7 @@
 //! The symbolic engine agrees with the reference on random worlds, flow by flow.
 
 use palisade_netmodel::Flow;
+use palisade_testkit::print::scenario;
 use palisade_testkit::worlds::{interesting_flows, world};
 use palisade_testkit::{Contract, Reference, Symbolic};
 use proptest::prelude::*;
@@ -27,7 +28,7 @@ fn engine_agrees_with_reference() {
         let expected = Reference.decide(&world, &flows);
         let actual = Symbolic.decide(&world, &flows);
         for ((flow, expected), actual) in flows.iter().zip(&expected).zip(&actual) {
-            prop_assert_eq!(actual, expected, "{:?}\n{:#?}", flow, world);
+            prop_assert_eq!(actual, expected, "{}", scenario(&world, flow));
         }
         Ok(())
     });
