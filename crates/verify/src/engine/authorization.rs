@@ -2,8 +2,9 @@
 //!
 //! Answers are three-valued: a request's method or an unknown address leaves a rule undecided.
 
+use super::client::subset;
 use super::endpoints::parse_block;
-use super::mesh::{Source, applicable};
+use super::mesh::Source;
 use palisade_netmodel::{
     AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition,
     GatewayServer, Operation, Pod, ServerTls, Source as From, World,
@@ -95,10 +96,50 @@ pub(super) fn ports(policy: &AuthorizationPolicy) -> Vec<u16> {
     out
 }
 
+/// The policies that apply to one workload, by action.
+#[derive(Debug, Default)]
+pub(super) struct Applicable<'w> {
+    custom: Vec<&'w AuthorizationPolicy>,
+    deny: Vec<&'w AuthorizationPolicy>,
+    allow: Vec<&'w AuthorizationPolicy>,
+}
+
+impl<'w> Applicable<'w> {
+    /// Selection as `Istio AuthorizationPolicy` has it: the workload's namespace and the root namespace;
+    /// sidecars ignore `targetRefs`, and a dry run is never enforced.
+    pub(super) fn of(world: &'w World, pod: &Pod) -> Self {
+        let mut out = Self::default();
+        for policy in &world.authorization_policies {
+            let here = policy.object.namespace == pod.namespace
+                || policy.object.namespace == world.mesh.root_namespace;
+            if policy.target_refs
+                || policy.dry_run
+                || !here
+                || !subset(&policy.selector, &pod.labels)
+            {
+                continue;
+            }
+            match policy.action {
+                AuthorizationAction::Custom => out.custom.push(policy),
+                AuthorizationAction::Deny => out.deny.push(policy),
+                AuthorizationAction::Allow => out.allow.push(policy),
+                AuthorizationAction::Audit => {}
+            }
+        }
+        out
+    }
+
+    /// Every policy that can decide.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'w AuthorizationPolicy> + '_ {
+        let all = self.custom.iter().chain(&self.deny).chain(&self.allow);
+        all.copied()
+    }
+}
+
 /// The verdict on a port whose protocol may be any of `wires`: if they differ, it depends.
 pub(super) fn judge(
     world: &World,
-    pod: &Pod,
+    (pod, policies): (&Pod, &Applicable<'_>),
     port: u16,
     caller: &Caller<'_>,
     wires: &[Wire],
@@ -107,6 +148,7 @@ pub(super) fn judge(
         let rules = Rules {
             world,
             pod,
+            policies,
             port,
             caller,
             wire: *wire,
@@ -127,6 +169,7 @@ pub(super) fn judge(
 struct Rules<'a> {
     world: &'a World,
     pod: &'a Pod,
+    policies: &'a Applicable<'a>,
     port: u16,
     caller: &'a Caller<'a>,
     wire: Wire,
@@ -135,14 +178,13 @@ struct Rules<'a> {
 impl Rules<'_> {
     /// CUSTOM, then DENY, then ALLOW; AUDIT never decides (`Istio AuthorizationPolicy`).
     fn judge(&self) -> Judgement {
-        let of = |action| applicable(self.world, self.pod).filter(move |p| p.action == action);
-        let custom = any(of(AuthorizationAction::Custom).map(|p| self.policy(p)));
-        let deny = any(of(AuthorizationAction::Deny).map(|p| self.policy(p)));
-        let mut allow = of(AuthorizationAction::Allow).peekable();
-        let allow = if allow.peek().is_none() {
+        let found = |list: &[&AuthorizationPolicy]| any(list.iter().map(|p| self.policy(p)));
+        let custom = found(&self.policies.custom);
+        let deny = found(&self.policies.deny);
+        let allow = if self.policies.allow.is_empty() {
             Some(true)
         } else {
-            any(allow.map(|p| self.policy(p)))
+            found(&self.policies.allow)
         };
         match (deny, allow, custom) {
             (Some(true), _, _) | (_, Some(false), _) => Judgement::Deny,

@@ -14,8 +14,11 @@ pub(super) enum Way {
 }
 
 /// A Service port that leads to a pod's port.
+#[derive(Debug)]
 pub(super) struct Door<'w> {
-    pub(super) service: &'w Service,
+    service: &'w Service,
+    /// The Service's full name, as DestinationRules write it.
+    host: String,
     pub(super) port: u16,
     pub(super) name: &'w str,
     pub(super) app_protocol: Option<&'w str>,
@@ -30,8 +33,10 @@ pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>>
         }
         for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
             if target(&sp.target, pod).contains(&port) {
+                let object = &service.object;
                 out.push(Door {
                     service,
+                    host: format!("{}.{}.svc.cluster.local", object.name, object.namespace),
                     port: sp.port,
                     name: &sp.name,
                     app_protocol: sp.app_protocol.as_deref(),
@@ -125,31 +130,31 @@ pub(super) fn ways(
     source: Source<'_>,
     destination: &Pod,
     port: u16,
-    mode: MtlsMode,
-) -> Vec<Way> {
+    (mode, doors): (MtlsMode, &[Door<'_>]),
+) -> &'static [Way] {
     let Source::Pod(client) = source else {
-        return vec![Way::Plain];
+        return &[Way::Plain];
     };
-    let excluded = match &client.proxy {
-        Proxy::None { .. } => return vec![Way::Plain],
+    let excludes = |port: u16| match &client.proxy {
         Proxy::Sidecar {
             outbound_excluded, ..
-        } => outbound_excluded.clone(),
-        Proxy::Gateway => PortSet::empty(),
+        } => outbound_excluded.contains(Protocol::Tcp, port),
+        Proxy::None { .. } | Proxy::Gateway => false,
     };
-    let doors = doors(world, destination, port);
+    if matches!(client.proxy, Proxy::None { .. }) {
+        return &[Way::Plain];
+    }
     let mtls = if doors.is_empty() {
-        !excluded.contains(Protocol::Tcp, port)
+        !excludes(port)
     } else {
-        doors.iter().any(|door| {
-            !excluded.contains(Protocol::Tcp, door.port)
-                && sends_mtls(world, client, destination, door, mode)
-        })
+        doors
+            .iter()
+            .any(|door| !excludes(door.port) && sends_mtls(world, client, destination, door, mode))
     };
     if mtls {
-        vec![Way::Mtls, Way::Plain]
+        &[Way::Mtls, Way::Plain]
     } else {
-        vec![Way::Plain]
+        &[Way::Plain]
     }
 }
 
@@ -162,11 +167,10 @@ fn sends_mtls(
     mode: MtlsMode,
 ) -> bool {
     let object = &door.service.object;
-    let host = format!("{}.{}.svc.cluster.local", object.name, object.namespace);
     let auto = world.mesh.auto_mtls
         && mode != MtlsMode::Disable
         && matches!(destination.proxy, Proxy::Sidecar { .. });
-    let Some(rule) = lookup(world, client, &object.namespace, &host) else {
+    let Some(rule) = lookup(world, client, &object.namespace, &door.host) else {
         return auto;
     };
     match rule.ports.get(&door.port) {

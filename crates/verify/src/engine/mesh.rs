@@ -1,16 +1,15 @@
 //! The sidecar mesh between two endpoints, as sets of ports.
 //!
-//! What a receiver does is the same on every port between two *borders*: ports that some object
-//! names. One port of each stretch is judged and stands for the stretch. Cost: borders × rules.
+//! What a receiver does is the same on every port between two *borders*: ports that some object that
+//! concerns it names. One port of each stretch is judged and stands for the stretch. All that does not
+//! depend on the caller is worked out once per receiver. Cost: receivers × (Services + policies) to
+//! build; stretches × rules of the receiver per pair.
 
 use super::Pair;
 use super::Passage;
-use super::authorization::{self, Judgement, Wire};
-use super::client::{self, Way};
-use palisade_netmodel::{
-    AuthorizationPolicy, GatewayServer, Labels, MtlsMode, Pod, PortSet, Protocol, Proxy, ServerTls,
-    World,
-};
+use super::authorization::{self, Applicable, Judgement, Wire};
+use super::client::{self, Door, Way};
+use palisade_netmodel::{GatewayServer, MtlsMode, Pod, PortSet, Protocol, Proxy, ServerTls, World};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -22,12 +21,27 @@ pub(crate) enum Source<'w> {
     Nobody,
 }
 
-/// The mesh objects of a world.
+/// A pod with a proxy, ready to be asked.
 #[derive(Debug)]
-pub(crate) struct Mesh<'w> {
+pub(crate) struct Receiver<'w> {
     world: &'w World,
-    /// Whether there is any proxy at all.
-    present: bool,
+    pod: &'w Pod,
+    policies: Applicable<'w>,
+    stretches: Vec<Stretch<'w>>,
+}
+
+/// Ports on which nothing changes.
+#[derive(Debug)]
+struct Stretch<'w> {
+    /// One of them, which is judged.
+    port: u16,
+    /// All of them.
+    ports: PortSet,
+    mode: MtlsMode,
+    wires: Vec<Wire>,
+    doors: Vec<Door<'w>>,
+    /// The Gateway servers on the port, for a gateway.
+    servers: Vec<&'w GatewayServer>,
 }
 
 /// What one port does: may it pass, and how is the wire?
@@ -38,114 +52,88 @@ struct PortAnswer {
     tls: bool,
 }
 
-impl<'w> Mesh<'w> {
-    pub(crate) fn new(world: &'w World) -> Self {
-        let present = world
-            .pods
-            .iter()
-            .any(|p| !matches!(p.proxy, Proxy::None { .. }));
-        Self { world, present }
+/// What passes to a destination that no proxy receives for.
+pub(crate) fn untouched() -> Pair {
+    Pair {
+        passage: Passage::everything(),
+        mesh_mtls: PortSet::empty(),
+        tls: PortSet::empty(),
     }
+}
 
-    /// What the mesh adds between two ends.
-    pub(crate) fn pair(&self, source: Source<'_>, destination: Option<&Pod>) -> Pair {
-        let mut pair = Pair {
-            passage: Passage::everything(),
-            mesh_mtls: PortSet::empty(),
-            tls: PortSet::empty(),
-        };
-        let Some(pod) = destination.filter(|_| self.present) else {
-            return pair;
-        };
+impl<'w> Receiver<'w> {
+    /// The receiver of a pod; `None` if it has no proxy.
+    pub(crate) fn new(world: &'w World, pod: &'w Pod) -> Option<Self> {
         let listens = match &pod.proxy {
-            Proxy::None { .. } => return pair,
+            Proxy::None { .. } => return None,
             Proxy::Sidecar { inbound, .. } => {
                 PortSet::protocol(Protocol::Tcp).difference(&inbound.bypass)
             }
             Proxy::Gateway => PortSet::protocol(Protocol::Tcp),
         };
-        for (first, last) in self.stretches(pod) {
-            let stretch = PortSet::range(Protocol::Tcp, first, last).intersection(&listens);
-            if stretch.is_empty() {
+        let policies = Applicable::of(world, pod);
+        let mut stretches = Vec::new();
+        for (first, last) in borders(world, pod, &policies) {
+            let ports = PortSet::range(Protocol::Tcp, first, last).intersection(&listens);
+            if ports.is_empty() {
                 continue;
             }
-            let answer = self.port(source, pod, first);
-            match answer.judgement {
-                Judgement::Allow => {}
-                Judgement::Depends => {
-                    pair.passage.must = pair.passage.must.difference(&stretch);
-                }
-                Judgement::Deny => {
-                    pair.passage.must = pair.passage.must.difference(&stretch);
-                    pair.passage.may = pair.passage.may.difference(&stretch);
-                }
+            let doors = client::doors(world, pod, first);
+            stretches.push(Stretch {
+                port: first,
+                ports,
+                mode: peer_authentication(world, pod, first),
+                wires: wires(&doors),
+                servers: servers_on(world, pod, first, &doors),
+                doors,
+            });
+        }
+        Some(Self {
+            world,
+            pod,
+            policies,
+            stretches,
+        })
+    }
+
+    /// What the mesh adds to a call.
+    pub(crate) fn pair(&self, source: Source<'_>) -> Pair {
+        let mut pair = untouched();
+        for stretch in &self.stretches {
+            let answer = if self.pod.proxy == Proxy::Gateway {
+                self.gateway_port(source, stretch)
+            } else {
+                self.sidecar_port(source, stretch)
+            };
+            let ports = &stretch.ports;
+            if answer.judgement != Judgement::Allow {
+                pair.passage.must = pair.passage.must.difference(ports);
+            }
+            if answer.judgement == Judgement::Deny {
+                pair.passage.may = pair.passage.may.difference(ports);
             }
             if answer.mesh_mtls {
-                pair.mesh_mtls = pair.mesh_mtls.union(&stretch);
+                pair.mesh_mtls = pair.mesh_mtls.union(ports);
             }
             if answer.tls {
-                pair.tls = pair.tls.union(&stretch);
+                pair.tls = pair.tls.union(ports);
             }
         }
         pair
     }
 
-    /// Stretches of ports on which nothing that the mesh looks at changes.
-    fn stretches(&self, pod: &Pod) -> Vec<(u16, u16)> {
-        let mut borders = BTreeSet::from([1_u16]);
-        let mut cut = |port: u16| {
-            borders.insert(port.max(1));
-            if let Some(next) = port.checked_add(1) {
-                borders.insert(next);
-            }
+    fn sidecar_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
+        let on = (stretch.mode, stretch.doors.as_slice());
+        let ways = client::ways(self.world, source, self.pod, stretch.port, on);
+        let plain = self.judge(source, stretch, Way::Plain);
+        let judge = |way: &Way| match way {
+            Way::Plain => plain,
+            Way::Mtls => self.judge(source, stretch, Way::Mtls),
         };
-        for policy in &self.world.peer_authentications {
-            policy.ports.keys().for_each(|p| cut(*p));
-        }
-        for policy in &self.world.authorization_policies {
-            authorization::ports(policy).into_iter().for_each(&mut cut);
-        }
-        for (first, last) in client::door_ports(self.world, pod).ranges(Protocol::Tcp) {
-            (*first..=*last).for_each(&mut cut);
-        }
-        for server in self.servers(pod).map(|(server, _)| server) {
-            cut(server.port);
-        }
-        for other in &self.world.pods {
-            if let Proxy::Sidecar {
-                outbound_excluded, ..
-            } = &other.proxy
-            {
-                for (first, last) in outbound_excluded.ranges(Protocol::Tcp) {
-                    cut(*last);
-                    cut(first.saturating_sub(1));
-                }
-            }
-        }
-        if let Proxy::Sidecar { inbound, .. } = &pod.proxy {
-            for (first, last) in inbound.bypass.ranges(Protocol::Tcp) {
-                cut(*last);
-                cut(first.saturating_sub(1));
-            }
-        }
-        let starts: Vec<u16> = borders.into_iter().collect();
-        let ends = starts.iter().skip(1).map(|s| s - 1).chain([u16::MAX]);
-        starts.iter().copied().zip(ends).collect()
-    }
-
-    fn port(&self, source: Source<'_>, pod: &Pod, port: u16) -> PortAnswer {
-        if pod.proxy == Proxy::Gateway {
-            return self.gateway_port(source, pod, port);
-        }
-        let mode = self.peer_authentication(pod, port);
-        let ways = client::ways(self.world, source, pod, port, mode);
-        let wires = self.wires(pod, port);
-        let judge = |way: Way| self.judge(source, pod, port, way, (mode, &wires));
-        let plain = judge(Way::Plain);
-        let preferred = ways.first().map_or(Judgement::Deny, |w| judge(*w));
+        let preferred = ways.first().map_or(Judgement::Deny, judge);
         let judgement = if preferred == Judgement::Allow {
             Judgement::Allow
-        } else if ways.iter().all(|w| judge(*w) == Judgement::Deny) {
+        } else if ways.iter().all(|w| judge(w) == Judgement::Deny) {
             Judgement::Deny
         } else {
             Judgement::Depends
@@ -157,15 +145,8 @@ impl<'w> Mesh<'w> {
         }
     }
 
-    fn judge(
-        &self,
-        source: Source<'_>,
-        pod: &Pod,
-        port: u16,
-        way: Way,
-        (mode, wires): (MtlsMode, &[Wire]),
-    ) -> Judgement {
-        let accepted = match (mode, way) {
+    fn judge(&self, source: Source<'_>, stretch: &Stretch<'_>, way: Way) -> Judgement {
+        let accepted = match (stretch.mode, way) {
             (MtlsMode::Strict, Way::Plain) | (MtlsMode::Disable, Way::Mtls) => false,
             (MtlsMode::Strict, Way::Mtls)
             | (MtlsMode::Permissive, _)
@@ -174,85 +155,17 @@ impl<'w> Mesh<'w> {
         if !accepted {
             return Judgement::Deny;
         }
-        let caller = authorization::Caller {
-            source,
-            mtls: way == Way::Mtls,
-        };
-        authorization::judge(self.world, pod, port, &caller, wires)
+        self.authorize(source, way == Way::Mtls, stretch.port, &stretch.wires)
     }
 
-    /// How the proxy may read a port: by the declared protocol of every Service port that leads to
-    /// it; undeclared means both.
-    fn wires(&self, pod: &Pod, port: u16) -> Vec<Wire> {
-        let doors = client::doors(self.world, pod, port);
-        let mut wires: BTreeSet<Wire> = BTreeSet::new();
-        if doors.is_empty() {
-            wires.extend([Wire::Http, Wire::Tcp]);
-        }
-        for door in doors {
-            wires.extend(authorization::wires_of(door.name, door.app_protocol));
-        }
-        wires.into_iter().collect()
+    fn authorize(&self, source: Source<'_>, mtls: bool, port: u16, wires: &[Wire]) -> Judgement {
+        let caller = authorization::Caller { source, mtls };
+        let receiver = (self.pod, &self.policies);
+        authorization::judge(self.world, receiver, port, &caller, wires)
     }
 
-    /// The mode of a port, or `None` if no sidecar receives it.
-    pub(crate) fn mode(&self, pod: &Pod, port: u16) -> Option<MtlsMode> {
-        match &pod.proxy {
-            Proxy::Sidecar { inbound, .. } if !inbound.bypass.contains(Protocol::Tcp, port) => {
-                Some(self.peer_authentication(pod, port))
-            }
-            _ => None,
-        }
-    }
-
-    /// `Istio PeerAuthentication`: workload over namespace over mesh, the oldest of a level; the
-    /// list is sorted oldest first.
-    fn peer_authentication(&self, pod: &Pod, port: u16) -> MtlsMode {
-        let root = &self.world.mesh.root_namespace;
-        let (mut mesh, mut namespace, mut workload) = (None, None, None);
-        for policy in &self.world.peer_authentications {
-            let here = policy.object.namespace == pod.namespace;
-            let in_root = policy.object.namespace == *root;
-            let slot = match (policy.selector.0.is_empty(), in_root, here) {
-                (true, true, _) => &mut mesh,
-                (true, false, true) => &mut namespace,
-                (false, false, true) if client::subset(&policy.selector, &pod.labels) => {
-                    &mut workload
-                }
-                _ => continue,
-            };
-            if slot.is_none() {
-                *slot = Some(policy);
-            }
-        }
-        let mode = [workload, namespace, mesh]
-            .into_iter()
-            .flatten()
-            .find_map(|p| p.mode)
-            .unwrap_or(MtlsMode::Permissive);
-        let own = workload.and_then(|p| p.ports.get(&port).copied().flatten());
-        own.unwrap_or(mode)
-    }
-
-    /// The servers of every Gateway that selects a pod, with the Gateway's namespace.
-    fn servers<'p>(&'p self, pod: &'p Pod) -> impl Iterator<Item = (&'p GatewayServer, &'p str)> {
-        self.world
-            .gateways
-            .iter()
-            .filter(|g| selects_gateway(&g.selector, &pod.labels))
-            .flat_map(|g| g.servers.iter().map(|s| (s, g.object.namespace.as_str())))
-    }
-
-    fn gateway_port(&self, source: Source<'_>, pod: &Pod, port: u16) -> PortAnswer {
-        let doors: BTreeSet<u16> = client::doors(self.world, pod, port)
-            .iter()
-            .map(|d| d.port)
-            .collect();
-        let served: Vec<&GatewayServer> = self
-            .servers(pod)
-            .map(|(server, _)| server)
-            .filter(|s| doors.contains(&s.port) || (doors.is_empty() && s.port == port))
-            .collect();
+    fn gateway_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
+        let served = &stretch.servers;
         let open = PortAnswer {
             judgement: Judgement::Allow,
             mesh_mtls: false,
@@ -274,35 +187,134 @@ impl<'w> Mesh<'w> {
             .iter()
             .flat_map(|s| authorization::wires_of_server(s))
             .collect();
-        let caller = authorization::Caller {
-            source,
-            mtls: mesh_mtls,
-        };
         let wires: Vec<Wire> = wires.into_iter().collect();
         PortAnswer {
-            judgement: authorization::judge(self.world, pod, port, &caller, &wires),
+            judgement: self.authorize(source, mesh_mtls, stretch.port, &wires),
             mesh_mtls,
             tls: tls && !mesh_mtls,
         }
     }
 }
 
-fn selects_gateway(selector: &Labels, labels: &Labels) -> bool {
-    client::subset(selector, labels)
+/// Stretches of ports on which nothing that concerns the receiver changes.
+fn borders(world: &World, pod: &Pod, policies: &Applicable<'_>) -> Vec<(u16, u16)> {
+    let mut borders = BTreeSet::from([1_u16]);
+    let mut cut = |port: u16| {
+        borders.insert(port.max(1));
+        borders.extend(port.checked_add(1));
+    };
+    let own = |p: &&palisade_netmodel::PeerAuthentication| p.object.namespace == pod.namespace;
+    for policy in world.peer_authentications.iter().filter(own) {
+        policy.ports.keys().for_each(|p| cut(*p));
+    }
+    for policy in policies.iter() {
+        authorization::ports(policy).into_iter().for_each(&mut cut);
+    }
+    let mut edges = client::door_ports(world, pod);
+    for server in servers(world, pod) {
+        edges = edges.union(&PortSet::single(Protocol::Tcp, server.port));
+    }
+    if let Proxy::Sidecar { inbound, .. } = &pod.proxy {
+        edges = edges.union(&inbound.bypass);
+    }
+    for (first, last) in edges.ranges(Protocol::Tcp) {
+        // Neighbouring ports may differ from each other; long ranges come from annotations and are one.
+        if last - first < 64 {
+            (*first..=*last).for_each(&mut cut);
+        }
+        cut(*last);
+        cut(first.saturating_sub(1));
+    }
+    // Without a Service, a caller's own exclusions decide what it sends.
+    for other in &world.pods {
+        if let Proxy::Sidecar {
+            outbound_excluded, ..
+        } = &other.proxy
+        {
+            for (first, last) in outbound_excluded.ranges(Protocol::Tcp) {
+                cut(*last);
+                cut(first.saturating_sub(1));
+            }
+        }
+    }
+    let starts: Vec<u16> = borders.into_iter().collect();
+    let ends = starts.iter().skip(1).map(|s| s - 1).chain([u16::MAX]);
+    starts.iter().copied().zip(ends).collect()
 }
 
-/// The policies that apply to a workload (`Istio AuthorizationPolicy`, selection).
-pub(super) fn applicable<'w>(
+/// How the proxy may read a port: by the declared protocol of every Service port that leads to it;
+/// undeclared means both.
+fn wires(doors: &[Door<'_>]) -> Vec<Wire> {
+    if doors.is_empty() {
+        return vec![Wire::Http, Wire::Tcp];
+    }
+    let found: BTreeSet<Wire> = doors
+        .iter()
+        .flat_map(|door| authorization::wires_of(door.name, door.app_protocol))
+        .collect();
+    found.into_iter().collect()
+}
+
+/// The mode of a pod's port, or `None` if no sidecar receives it.
+pub(crate) fn mode(world: &World, pod: &Pod, port: u16) -> Option<MtlsMode> {
+    match &pod.proxy {
+        Proxy::Sidecar { inbound, .. } if !inbound.bypass.contains(Protocol::Tcp, port) => {
+            Some(peer_authentication(world, pod, port))
+        }
+        _ => None,
+    }
+}
+
+/// `Istio PeerAuthentication`: workload over namespace over mesh, the oldest of a level; the list is
+/// sorted oldest first.
+fn peer_authentication(world: &World, pod: &Pod, port: u16) -> MtlsMode {
+    let root = &world.mesh.root_namespace;
+    let (mut mesh, mut namespace, mut workload) = (None, None, None);
+    for policy in &world.peer_authentications {
+        let here = policy.object.namespace == pod.namespace;
+        let in_root = policy.object.namespace == *root;
+        let slot = match (policy.selector.0.is_empty(), in_root, here) {
+            (true, true, _) => &mut mesh,
+            (true, false, true) => &mut namespace,
+            (false, false, true) if client::subset(&policy.selector, &pod.labels) => &mut workload,
+            _ => continue,
+        };
+        if slot.is_none() {
+            *slot = Some(policy);
+        }
+    }
+    let mode = [workload, namespace, mesh]
+        .into_iter()
+        .flatten()
+        .find_map(|p| p.mode)
+        .unwrap_or(MtlsMode::Permissive);
+    let own = workload.and_then(|p| p.ports.get(&port).copied().flatten());
+    own.unwrap_or(mode)
+}
+
+/// The servers of every Gateway that selects a pod.
+fn servers<'w>(world: &'w World, pod: &Pod) -> impl Iterator<Item = &'w GatewayServer> {
+    let selecting = world
+        .gateways
+        .iter()
+        .filter(|g| client::subset(&g.selector, &pod.labels));
+    selecting.flat_map(|g| &g.servers)
+}
+
+/// The servers on one port: `port.number` is a port of the gateway's Service, or the pod's own if no
+/// Service leads to it.
+fn servers_on<'w>(
     world: &'w World,
     pod: &Pod,
-) -> impl Iterator<Item = &'w AuthorizationPolicy> {
-    let labels = pod.labels.clone();
-    let namespace = pod.namespace.clone();
-    let root = world.mesh.root_namespace.clone();
-    world.authorization_policies.iter().filter(move |p| {
-        !p.target_refs
-            && !p.dry_run
-            && (p.object.namespace == namespace || p.object.namespace == root)
-            && client::subset(&p.selector, &labels)
-    })
+    port: u16,
+    doors: &[Door<'_>],
+) -> Vec<&'w GatewayServer> {
+    let on = |server: &&GatewayServer| {
+        if doors.is_empty() {
+            server.port == port
+        } else {
+            doors.iter().any(|d| d.port == server.port)
+        }
+    };
+    servers(world, pod).filter(on).collect()
 }

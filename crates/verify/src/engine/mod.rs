@@ -42,7 +42,8 @@ pub struct Engine<'w> {
     world: &'w World,
     endpoints: Endpoints,
     policies: Policies,
-    mesh: mesh::Mesh<'w>,
+    /// Per endpoint: its proxy, if it has one.
+    receivers: Vec<Option<mesh::Receiver<'w>>>,
 }
 
 impl<'w> Engine<'w> {
@@ -58,11 +59,15 @@ impl<'w> Engine<'w> {
     pub fn with_blocks(world: &'w World, blocks: &[IpNet]) -> Self {
         let endpoints = Endpoints::new(world, blocks);
         let policies = Policies::new(world, &endpoints);
+        let receivers = endpoints
+            .ids()
+            .map(|e| mesh::Receiver::new(world, policies::representative(world, &endpoints, e)?))
+            .collect();
         Self {
             world,
             policies,
             endpoints,
-            mesh: mesh::Mesh::new(world),
+            receivers,
         }
     }
 
@@ -217,8 +222,10 @@ impl<'w> Engine<'w> {
     /// What the mesh lets pass, and how.
     #[must_use]
     pub fn mesh_half(&self, source: EndpointId, destination: EndpointId) -> Pair {
-        let ends = (self.mesh_end(source), self.pod(destination));
-        self.mesh.pair(ends.0, ends.1)
+        match self.receivers.get(destination.index()) {
+            Some(Some(receiver)) => receiver.pair(self.mesh_end(source)),
+            _ => mesh::untouched(),
+        }
     }
 
     fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'w> {
@@ -277,7 +284,7 @@ impl<'w> Engine<'w> {
     /// What the sidecar of an endpoint accepts on a TCP port; `None` if no sidecar receives it.
     #[must_use]
     pub fn mtls_mode(&self, endpoint: EndpointId, port: u16) -> Option<MtlsMode> {
-        self.mesh.mode(self.pod(endpoint)?, port)
+        mesh::mode(self.world, self.pod(endpoint)?, port)
     }
 
     /// The answer for one flow. A pod reaches itself whatever the policies say
