@@ -8,6 +8,9 @@ use palisade_netmodel::{Claim, Direction, Grant, Intent, Party, Peer, Peers, Pod
 pub(crate) struct Declared {
     /// Per grant: sources and destinations.
     grants: Vec<(Bits, Bits)>,
+    /// The same, and the pods that a declared block means if their unknown address lies in it. Whatever
+    /// else their address admits them to is found at the cells of addresses themselves.
+    covering: Vec<(Bits, Bits)>,
     /// Per endpoint: the first claim of each direction, as an index into the intent.
     ingress: Vec<Option<usize>>,
     egress: Vec<Option<usize>>,
@@ -21,6 +24,11 @@ impl Declared {
             .grants
             .iter()
             .map(|g| (party(engine, &g.from), party(engine, &g.to)))
+            .collect();
+        let covering = intent
+            .grants
+            .iter()
+            .map(|g| (covered(engine, &g.from), covered(engine, &g.to)))
             .collect();
         let claimed = |direction| {
             engine
@@ -43,6 +51,7 @@ impl Declared {
             .collect();
         Self {
             grants,
+            covering,
             ingress: claimed(Direction::Ingress),
             egress: claimed(Direction::Egress),
             components,
@@ -79,7 +88,7 @@ impl Declared {
         intent
             .grants
             .iter()
-            .zip(&self.grants)
+            .zip(&self.covering)
             .filter(|(_, (from, to))| {
                 from.contains(source.index()) && to.contains(destination.index())
             })
@@ -122,6 +131,33 @@ fn party(engine: &Engine<'_>, party: &Party) -> Bits {
         Peers::Any => true,
         Peers::List(peers) => peers.iter().any(|peer| means(engine, peer, index)),
     })
+}
+
+/// The endpoints that a party means, or may mean.
+fn covered(engine: &Engine<'_>, whole: &Party) -> Bits {
+    let mut bits = party(engine, whole);
+    let Peers::List(peers) = &whole.peers else {
+        return bits;
+    };
+    for index in 0..engine.len() {
+        let Some(pod) = pod_at(engine, index) else {
+            continue;
+        };
+        let on_host = pod.host_network || pod.host_group;
+        let by_address = on_host || engine.world().profile.ip_block_matches_pods;
+        let in_some = peers.iter().any(|peer| match peer {
+            Peer::Block { cidr, except } => {
+                let own = pod.addresses.in_block(cidr, except);
+                let node = || pod.node_addresses.in_block(cidr, except);
+                own.or_else(|| node().filter(|_| on_host)).unwrap_or(true)
+            }
+            Peer::Pods { .. } => false,
+        });
+        if by_address && in_some {
+            bits.insert(index);
+        }
+    }
+    bits
 }
 
 fn means(engine: &Engine<'_>, peer: &Peer, index: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use super::replay::{Expect, Witness, reasons, replay};
 use super::{Context, Findings, Flow};
-use crate::engine::{EndpointId, Passage};
+use crate::engine::{Bits, EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Direction, Fidelity, Grant, Party, PortSet, Protocol};
@@ -58,6 +58,7 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool)
     let Some((from, to)) = context.declared.ends(index) else {
         return (groups, passing);
     };
+    let witness_of_width = width(context, grant, (from, to));
     for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
         let wanted = engine.ports_at(grant.ports.as_deref(), destination);
         for source in engine.endpoints().filter(|e| from.contains(e.index())) {
@@ -78,10 +79,32 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool)
                     }
                 }
             }
-            passing |= clear;
+            passing |= clear && witness_of_width(ends);
         }
     }
     (groups, passing)
+}
+
+/// Which pairs show that a flow works although one of its parties is wider than what is meant. Where
+/// the width holds addresses, only they do: a pod among them may pass for another reason.
+fn width<'a>(
+    context: &'a Context<'_>,
+    grant: &Grant,
+    (from, to): (&Bits, &Bits),
+) -> impl Fn((EndpointId, EndpointId)) -> bool + 'a {
+    let engine = context.engine;
+    let holds_addresses = |bits: &Bits| {
+        engine
+            .endpoints()
+            .any(|e| bits.contains(e.index()) && engine.address(e).is_some())
+    };
+    let wide = |party: &Party| matches!(party.fidelity, Fidelity::Wider(_));
+    let by_source = wide(&grant.from) && holds_addresses(from);
+    let by_destination = wide(&grant.to) && holds_addresses(to);
+    move |(source, destination)| {
+        (!by_source || engine.address(source).is_some())
+            && (!by_destination || engine.address(destination).is_some())
+    }
 }
 
 /// The synthetic pod that stands for the nodes' host network is nobody's declared client.
