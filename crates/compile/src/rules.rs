@@ -38,10 +38,15 @@ impl CompiledRule {
 pub(crate) fn rules(grants: &[&Grant], direction: Direction, style: Style) -> Vec<CompiledRule> {
     match style {
         Style::Merged => merged(grants, direction),
-        Style::PerFlow => grants
-            .iter()
-            .flat_map(|grant| merged(&[grant], direction))
-            .collect(),
+        Style::PerFlow => {
+            let mut out: Vec<CompiledRule> = Vec::new();
+            for rule in grants.iter().flat_map(|g| merged(&[*g], direction)) {
+                if !out.contains(&rule) {
+                    out.push(rule);
+                }
+            }
+            out
+        }
     }
 }
 

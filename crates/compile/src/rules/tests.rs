@@ -207,3 +207,22 @@ fn merging_admits_the_same() {
         }
     }
 }
+
+#[test]
+fn what_everybody_may_do_is_not_repeated() {
+    let mut dice = Dice(1);
+    let mut both = [grant(&mut dice, 0), grant(&mut dice, 1)];
+    let [everybody, one] = &mut both;
+    everybody.from.peers = Peers::Any;
+    everybody.ports = Some(vec![range(Protocol::Tcp, 80, 90)]);
+    one.from.peers = Peers::List(vec![peers()[0].clone()]);
+    one.ports = Some(vec![
+        range(Protocol::Tcp, 80, 80),
+        range(Protocol::Tcp, 443, 443),
+    ]);
+    let both: Vec<&Grant> = both.iter().collect();
+    let rules = rules(&both, Direction::Ingress, Style::Merged);
+    assert_eq!(rules.len(), 2);
+    assert_eq!((&rules[0].peers, rules[0].flows.len()), (&None, 2));
+    assert_eq!(rules[1].ports, Some(vec![range(Protocol::Tcp, 443, 443)]));
+}

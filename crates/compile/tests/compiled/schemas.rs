@@ -1,7 +1,9 @@
 //! Every compiled object is valid for the schemas of the API server and of Istio's CRDs.
 
+use crate::examples::example;
 use crate::support::{grant, pods, port, shop, tcp};
 use palisade_compile::{compile, synthetic_world};
+use palisade_matrix::{Choice, resolve};
 use palisade_netmodel::{Cni, Enforcement, Intent, MeshMode, Protocol, World};
 use std::path::PathBuf;
 use std::process::Command;
@@ -72,10 +74,29 @@ fn everything() -> String {
     out.join("---\n")
 }
 
+/// The examples as they are by default and with every toggle on.
+fn examples() -> String {
+    let mut out = Vec::new();
+    for name in ["eem", "fybrik", "cf-for-k8s"] {
+        let example = example(name);
+        let toggles = example.matrix.toggles.iter();
+        let all_on = Choice {
+            toggles: toggles.map(|t| (t.name.value.clone(), true)).collect(),
+            ..Choice::default()
+        };
+        for choice in [Choice::default(), all_on] {
+            let (intent, _) = resolve(&example.matrix, &choice);
+            out.push(compile(&intent, &synthetic_world(&intent)).to_yaml());
+        }
+    }
+    out.join("---\n")
+}
+
 fn passes(command: &mut Command) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("compiled.yaml");
-    std::fs::write(&file, everything()).expect("written");
+    let text = everything() + "---\n" + &examples();
+    std::fs::write(&file, text).expect("written");
     let output = command.arg(&file).output().expect("the tool runs");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();

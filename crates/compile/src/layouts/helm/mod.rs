@@ -323,13 +323,13 @@ fn check(
         }
         let direct: BTreeMap<(String, &str, String), Value> = sample(&assignment)
             .into_iter()
-            .map(|o| ((o.namespace, o.kind, o.name), o.value))
+            .map(|o| ((o.namespace, o.kind, o.name), unordered(&o.value)))
             .collect();
         let charted: BTreeMap<(String, &str, String), Value> = objects
             .iter()
             .filter_map(|o| {
                 let key = (o.namespace.clone(), o.kind, o.name.clone());
-                Some((key, o.at(&assignment)?))
+                Some((key, unordered(&o.at(&assignment)?)))
             })
             .collect();
         let keys: BTreeSet<_> = direct.keys().chain(charted.keys()).collect();
@@ -339,6 +339,26 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// A value with its lists sorted: rules are a union, their order means nothing.
+fn unordered(value: &Value) -> Value {
+    match value {
+        Value::List(items) => {
+            let mut items: Vec<Value> = items.iter().map(unordered).collect();
+            items.sort_by_cached_key(Value::to_yaml);
+            Value::List(items)
+        }
+        Value::Map(entries) => Value::map(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str(), unordered(value))),
+        ),
+        Value::Commented(remarks, value) => {
+            Value::Commented(remarks.clone(), Box::new(unordered(value)))
+        }
+        other => other.clone(),
+    }
 }
 
 /// Objects of one name in namespaces that are parameters meet in one object when the user gives them

@@ -122,6 +122,7 @@ fn object(
 }
 
 /// One item of `rules`: these callers on these ports.
+#[derive(PartialEq, Eq)]
 struct Rule {
     callers: BTreeSet<Caller>,
     /// `None`: every port.
@@ -177,8 +178,13 @@ impl Rule {
 /// layer, so no other rule is written for it.
 fn rules(mesh: &Mesh<'_>, needs: &Needs<'_>, grants: &[&Grant]) -> Vec<Rule> {
     if mesh.style == Style::PerFlow {
-        let each = grants.iter();
-        return each.flat_map(|g| merged(mesh, needs, &[*g])).collect();
+        let mut out: Vec<Rule> = Vec::new();
+        for rule in grants.iter().flat_map(|g| merged(mesh, needs, &[*g])) {
+            if !out.contains(&rule) {
+                out.push(rule);
+            }
+        }
+        return out;
     }
     merged(mesh, needs, grants)
 }
@@ -191,9 +197,17 @@ fn merged(mesh: &Mesh<'_>, needs: &Needs<'_>, grants: &[&Grant]) -> Vec<Rule> {
             TcpPorts::All => vec![None],
             TcpPorts::Some(ports) => ports.into_iter().map(Some).collect(),
         };
+        let bare = mesh.bare_ports(grant);
+        let ports: BTreeSet<Option<u16>> = ports
+            .into_iter()
+            .chain(bare.iter().copied().map(Some))
+            .collect();
         for port in ports {
             let (all, flows) = table.entry(port).or_default();
             all.extend(callers.iter().cloned());
+            if port.is_some_and(|p| bare.contains(&p)) {
+                all.insert(Caller::Unknown);
+            }
             let remark = format!("{}: {}", grant.id, one_line(&grant.reason));
             flows.insert(grant.id.clone(), remark);
         }

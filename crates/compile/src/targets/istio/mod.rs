@@ -19,7 +19,8 @@ use crate::rules::Style;
 use crate::selectors::namespaces;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{
-    Component, Grant, Intent, MeshMode, Party, PolicyPort, Protocol, World, Zone,
+    Component, Grant, Intent, MeshMode, Party, Peer, Peers, Pod, PolicyPort, PortSet, Protocol,
+    Proxy, World, Zone,
 };
 use palisade_yaml::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +150,43 @@ impl<'a> Mesh<'a> {
                 .collect(),
             _ => BTreeSet::from([Caller::Unknown]),
         }
+    }
+
+    /// The TCP ports of a grant on which some caller sends plaintext although it is in the mesh: its
+    /// sidecar leaves them out (`excludeOutboundPorts`). Too many to be listed are none.
+    fn bare_ports(&self, grant: &Grant) -> BTreeSet<u16> {
+        let Peers::List(peers) = &grant.from.peers else {
+            return BTreeSet::new();
+        };
+        let means = |pod: &Pod| {
+            peers.iter().any(|peer| match peer {
+                Peer::Pods {
+                    namespaces: n,
+                    pods,
+                } => {
+                    pods.matches(&pod.labels) && namespaces(n, self.world).contains(&pod.namespace)
+                }
+                Peer::Block { .. } => false,
+            })
+        };
+        let mut out = PortSet::empty();
+        for pod in &self.world.pods {
+            if let Proxy::Sidecar {
+                outbound_excluded, ..
+            } = &pod.proxy
+                && !outbound_excluded.is_empty()
+                && means(pod)
+            {
+                out = out.union(outbound_excluded);
+            }
+        }
+        let out = out.intersection(&grant.numeric_ports());
+        let ranges = out.ranges(Protocol::Tcp);
+        let total: usize = ranges.iter().map(|(a, b)| usize::from(b - a) + 1).sum();
+        if total > LONGEST_RANGE {
+            return BTreeSet::new();
+        }
+        ranges.iter().flat_map(|(a, b)| *a..=*b).collect()
     }
 
     fn caller(&self, component: &Component) -> Caller {

@@ -178,15 +178,21 @@ fn acceptance(mesh: &Mesh<'_>, component: &Component, out: &mut Vec<Diagnostic>)
     if component.mtls != MtlsMode::Strict {
         return acceptance;
     }
-    for grant in mesh.grants_into(component).filter(|g| plain(mesh, g)) {
-        let ports = match tcp_ports(grant, Some(component)) {
-            TcpPorts::All => {
+    for grant in mesh.grants_into(component) {
+        if grant.encryption >= Requirement::MeshMtls {
+            continue;
+        }
+        let outside = mesh.callers(&grant.from).contains(&Caller::Unknown);
+        let ports = match (outside, tcp_ports(grant, Some(component))) {
+            (true, TcpPorts::All) => {
                 out.push(contradiction(component, grant));
                 continue;
             }
-            TcpPorts::Some(ports) => ports.into_iter().filter(|p| !bypassed(component, *p)),
+            (true, TcpPorts::Some(ports)) => ports,
+            (false, _) => mesh.bare_ports(grant),
         };
-        let opened: Vec<u16> = ports.collect();
+        let opened = ports.into_iter().filter(|p| !bypassed(component, *p));
+        let opened: Vec<u16> = opened.collect();
         if opened.is_empty() {
             continue;
         }
@@ -212,11 +218,6 @@ fn contradiction(component: &Component, grant: &Grant) -> Diagnostic {
     .at_opt(component.origin.0, "accepts mesh mTLS only")
     .help("list the flow's ports, so that just these are opened")
     .help("or declare the component `mesh: {mode: Sidecar, mtls: Permissive}`")
-}
-
-/// Whether the flow's callers may be outside the mesh and the flow accepts that.
-fn plain(mesh: &Mesh<'_>, grant: &Grant) -> bool {
-    grant.encryption < Requirement::MeshMtls && mesh.callers(&grant.from).contains(&Caller::Unknown)
 }
 
 /// Whether the sidecar never sees the port.
