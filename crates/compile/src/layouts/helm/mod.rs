@@ -31,7 +31,7 @@ use palisade_diagnostics::Severity;
 use palisade_matrix::{Choice, Matrix, resolve};
 use palisade_netmodel::{Intent, World};
 use std::cell::RefCell;
-use values::{Input, InputKind, Space};
+use values::{Input, InputKind, LABEL_NAMESPACES, Space};
 
 /// Compiles one combination: the value of each switch, and the parameters by name.
 pub(crate) type Compiler<'a> = dyn Fn(&[usize], &BTreeMap<String, String>) -> Vec<Object> + 'a;
@@ -202,12 +202,17 @@ pub(crate) fn chart(mut space: Space, compile: &Compiler<'_>) -> Result<Chart, V
         .iter()
         .enumerate()
         .map(|(index, object)| {
-            let guard = guard(objects.get(..index).unwrap_or_default(), object, &sentinels);
+            let guard = if object.kind == "Namespace" {
+                Some(format!(".Values.{LABEL_NAMESPACES}"))
+            } else {
+                guard(objects.get(..index).unwrap_or_default(), object, &sentinels)
+            };
             let text = spelling.object(object, guard.as_deref());
             (path(object, &sentinels), text)
         })
         .collect();
     templates.sort();
+    space.labels = objects.iter().any(|o| o.kind == "Namespace");
     let unused: BTreeSet<String> = sentinels
         .iter()
         .filter(|(input, _)| {

@@ -1,6 +1,6 @@
 //! What of a matrix becomes a value of the chart.
 
-use super::values::{Input, InputKind, Space, Switch};
+use super::values::{Input, InputKind, LABEL_NAMESPACES, Space, Switch};
 use palisade_matrix::Choice;
 use palisade_matrix::syntax::{Matrix, ParameterType, ParameterValue, SetBy};
 
@@ -21,7 +21,10 @@ impl Space {
             platform,
             ..Self::default()
         };
-        let mut taken = vec![vec!["platform".to_owned()]];
+        let mut taken = vec![
+            vec!["platform".to_owned()],
+            vec![LABEL_NAMESPACES.to_owned()],
+        ];
         for toggle in &matrix.toggles {
             let name = &toggle.name.value;
             let path = free_path(name, &toggle.set_by, &mut taken);

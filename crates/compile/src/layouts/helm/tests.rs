@@ -45,6 +45,7 @@ fn space() -> Space {
             },
         ],
         fixed: Vec::new(),
+        labels: false,
     }
 }
 
@@ -152,4 +153,31 @@ fn renders_what_is_compiled() {
 fn required_values_are_asked_for() {
     let error = made().render(None, &BTreeMap::new(), &BTreeMap::new());
     assert_eq!(error, Err("set port".to_owned()));
+}
+
+/// Helm refuses a namespace that exists already, so its label can be left out.
+#[test]
+fn namespaces_can_be_left_out() {
+    let compile = |a: &[usize], parameters: &BTreeMap<String, String>| {
+        let mut out = compile(a, parameters);
+        out.push(Object {
+            kind: "Namespace",
+            namespace: String::new(),
+            name: "shop".to_owned(),
+            value: Value::map([("kind", Value::string("Namespace"))]),
+            flows: Vec::new(),
+        });
+        out
+    };
+    let chart = chart(space(), &compile).expect("a chart");
+    let find = |wanted: &str| {
+        let file = chart.files().iter().find(|(path, _)| path == wanted);
+        file.map(|(_, text)| text.clone()).expect("written")
+    };
+    let template = find("templates/namespace-shop.yaml");
+    assert!(
+        template.starts_with("{{- if .Values.labelNamespaces }}\n"),
+        "{template}"
+    );
+    assert!(find("values.yaml").contains("\nlabelNamespaces: true\n"));
 }

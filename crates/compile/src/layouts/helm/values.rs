@@ -119,7 +119,12 @@ pub(crate) struct Space {
     pub(crate) inputs: Vec<Input>,
     /// Parameters that have their value when the chart is made, for the remark in `values.yaml`.
     pub(crate) fixed: Vec<String>,
+    /// Whether the chart labels namespaces.
+    pub(crate) labels: bool,
 }
+
+/// The value that keeps namespaces out of the chart.
+pub(crate) const LABEL_NAMESPACES: &str = "labelNamespaces";
 
 impl Space {
     /// The default platform and toggles.
@@ -222,6 +227,9 @@ impl Space {
         let usual = self.platforms.get(self.platform).map(String::as_str);
         let platform = platform.or(usual).unwrap_or_default();
         insert(&mut out, &["platform".to_owned()], Value::string(platform));
+        if self.labels {
+            insert(&mut out, &[LABEL_NAMESPACES.to_owned()], Value::Bool(true));
+        }
         for switch in &self.switches {
             let on = toggles.get(&switch.name).copied().unwrap_or(switch.default);
             insert(&mut out, &switch.path, Value::Bool(on));
@@ -262,6 +270,15 @@ impl Space {
             let value = Value::Commented(vec![about], Box::new(Value::string(platform.as_str())));
             insert(&mut out, &["platform".to_owned()], value);
         }
+        if self.labels {
+            let about = [
+                "Whether the chart labels namespaces for sidecar injection. Helm refuses objects that it",
+                "did not create: set it to false and label namespaces that exist yourself.",
+            ];
+            let about = about.map(str::to_owned).to_vec();
+            let value = Value::Commented(about, Box::new(Value::Bool(true)));
+            insert(&mut out, &[LABEL_NAMESPACES.to_owned()], value);
+        }
         for switch in &self.switches {
             let value = Box::new(Value::Bool(switch.default));
             insert(
@@ -300,6 +317,10 @@ impl Space {
             let words = self.platforms.iter().map(|p| Value::string(p.as_str()));
             let platform = Value::map([("enum", Value::List(words.collect()))]);
             insert(&mut tree, &["platform".to_owned()], leaf(platform));
+        }
+        if self.labels {
+            let boolean = Value::map([("type", Value::string("boolean"))]);
+            insert(&mut tree, &[LABEL_NAMESPACES.to_owned()], leaf(boolean));
         }
         for switch in &self.switches {
             let mut fields = vec![("type", Value::string("boolean"))];
