@@ -29,6 +29,7 @@ pub(crate) fn check(matrix: &Matrix, out: &mut Vec<Diagnostic>) {
         known(&cell.from, "zone", &zone_names(matrix), out);
         known(&cell.to, "zone", &zone_names(matrix), out);
     }
+    cells(matrix, out);
     let flows: Vec<&str> = matrix.flows.iter().map(|f| f.id.value.as_str()).collect();
     for exception in &matrix.exceptions {
         known(&exception.flow, "flow", &flows, out);
@@ -52,6 +53,29 @@ fn known(name: &Text, what: &str, names: &[&str], out: &mut Vec<Diagnostic>) {
         None if names.is_empty() => diagnostic.help(format!("the matrix declares no {what}")),
         None => diagnostic.help(format!("there are: {}", names.join(", "))),
     });
+}
+
+/// One cell per pair of zones, unless at most one of them is there.
+fn cells(matrix: &Matrix, out: &mut Vec<Diagnostic>) {
+    for (index, cell) in matrix.cells.iter().enumerate() {
+        let same = |other: &&crate::syntax::Cell| {
+            let conditions = other.when.as_ref().zip(cell.when.as_ref());
+            other.from.value == cell.from.value
+                && other.to.value == cell.to.value
+                && !conditions.is_some_and(|(a, b)| exclude(a, b))
+        };
+        if let Some(first) = matrix.cells.iter().take(index).find(same) {
+            let (from, to) = (&cell.from.value, &cell.to.value);
+            out.push(
+                Diagnostic::error("PAL0212", format!("cell {from} to {to} is given twice"))
+                    .at(cell.from.span, "again here")
+                    .at(first.from.span, "first here")
+                    .help(
+                        "make one cell of the two; `overrides` takes what depends on a condition",
+                    ),
+            );
+        }
+    }
 }
 
 /// Names are unique: components, endpoints and zones together, since flows name any of them.
@@ -417,7 +441,13 @@ fn check_flow(matrix: &Matrix, flow: &Flow, out: &mut Vec<Diagnostic>) {
     }
     let reason = flow.reason.value.trim();
     let rubbish: BTreeSet<&str> = ["todo", "tbd", "fixme", "xxx", "n/a", "-", "none", "?"].into();
-    if reason.chars().count() < 3 || rubbish.contains(reason.to_lowercase().as_str()) {
+    let lower = reason.to_lowercase();
+    // A mark with a colon and more words says no more than the mark.
+    let unfinished = ["todo", "tbd", "fixme", "xxx"].iter().any(|word| {
+        let rest = lower.strip_prefix(word);
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    });
+    if reason.chars().count() < 3 || unfinished || rubbish.contains(lower.as_str()) {
         out.push(
             Diagnostic::error(
                 "PAL0226",

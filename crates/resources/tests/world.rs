@@ -335,7 +335,7 @@ fn injection_follows_the_webhook() {
 fn a_running_pod_without_proxy_has_none() {
     let enabled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {istio-injection: enabled}}\n";
     let found = |status: &str| {
-        let text = format!("{enabled}{}", pod("name: p, namespace: n", "", status));
+        let text = format!("{enabled}{}", pod("name: p, namespace: ns", "", status));
         world(&text).pods[0].proxy.clone()
     };
     assert!(matches!(found(""), Proxy::Sidecar { .. }));
@@ -471,7 +471,7 @@ fn peer_authentications_come_oldest_first() {
         .iter()
         .map(|p| p.object.to_string())
         .collect();
-    assert_eq!(order, ["n/b", "n/a", "m/c", "n/d"]);
+    assert_eq!(order, ["ns/b", "ns/a", "m/c", "ns/d"]);
 }
 
 #[test]
@@ -485,7 +485,7 @@ fn the_plugin_is_read_from_its_daemon_set() {
 fn policies_get_the_defaults_of_the_server() {
     let policy = |spec: &str| {
         let text = format!(
-            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: n}}\nspec: {spec}\n"
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: p, namespace: ns}}\nspec: {spec}\n"
         );
         world(&text).network_policies[0].clone()
     };
@@ -554,8 +554,8 @@ fn roles_choose_kinds_and_unite_namespaces() {
             "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n, labels: {{{labels}}}}}\n"
         )
     };
-    let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: n}\n";
-    let gateway = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: n}\n";
+    let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: ns}\n";
+    let gateway = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: p, namespace: ns}\n";
     let shipped = [
         &namespace("a: old, b: kept"),
         policy,
@@ -586,13 +586,13 @@ fn roles_choose_kinds_and_unite_namespaces() {
 
 #[test]
 fn an_object_in_error_is_left_out_and_named() {
-    let text = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: n}\n\
+    let text = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: bad, namespace: ns}\n\
         spec: {policyTypes: [In]}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: ok}\n---\n\
         apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\n\
         apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: s}\n";
     let loaded = read(text);
-    assert_eq!(loaded.left_out, ["NetworkPolicy n/bad"]);
-    let note = "NetworkPolicy n/bad is left out until its errors are corrected.";
+    assert_eq!(loaded.left_out, ["NetworkPolicy ns/bad"]);
+    let note = "NetworkPolicy ns/bad is left out until its errors are corrected.";
     assert_eq!(loaded.diagnostics[0].notes, [note]);
     assert_eq!(loaded.world.namespaces.keys().collect::<Vec<_>>(), ["ok"]);
     assert_eq!(

@@ -313,7 +313,7 @@ fn source() -> impl Strategy<Value = Source> {
             "cluster.local/ns/bank/*",
         ]),
         words(&["*", "cluster.local/ns/bank/sa/default"]),
-        words(&["shop", "*", "b*k"]),
+        words(&["shop", "*", "b*k", "*a"]),
         words(&["shop", "istio-*"]),
         words(&["robot", "bank/default"]),
     );

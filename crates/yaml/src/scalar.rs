@@ -10,8 +10,8 @@ pub(crate) enum Scalar {
     String,
 }
 
-/// Resolves a plain scalar as `goyaml.v2/resolve.go` of `sigs.k8s.io/yaml` does; sexagesimals and times
-/// are strings. One difference: `y` and `n` are strings here, too.
+/// Resolves a plain scalar as `goyaml.v2/resolve.go` of `sigs.k8s.io/yaml` does: `y` and `n` are
+/// booleans; sexagesimals and times are strings.
 pub(crate) fn resolve(text: &str) -> Scalar {
     let Some(first) = text.bytes().next() else {
         return Scalar::Null;
@@ -39,10 +39,10 @@ pub(crate) fn resolve(text: &str) -> Scalar {
     }
     match text {
         "~" | "null" | "Null" | "NULL" => return Scalar::Null,
-        "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+        "y" | "Y" | "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
             return Scalar::Bool(true);
         }
-        "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+        "n" | "N" | "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
             return Scalar::Bool(false);
         }
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
@@ -118,8 +118,8 @@ mod tests {
             ("~", Scalar::Null),
             ("on", Scalar::Bool(true)),
             ("No", Scalar::Bool(false)),
-            ("y", Scalar::String),
-            ("n", Scalar::String),
+            ("y", Scalar::Bool(true)),
+            ("n", Scalar::Bool(false)),
             ("0XfF", Scalar::Int(255)),
             ("1e999", Scalar::String),
             ("-.5", Scalar::Float(-0.5)),

@@ -403,11 +403,26 @@ fn range(
         Some(end) => environment.number(end, out)?,
         None => first,
     };
+    if last < first {
+        out.push(backwards(first, last, end_port));
+        return None;
+    }
     Some(PolicyPort::Range {
         protocol,
-        first: first.min(last),
-        last: first.max(last),
+        first,
+        last,
     })
+}
+
+/// A range that ends before it begins; swapping its ends would be a guess.
+pub(crate) fn backwards(first: u16, last: u16, end_port: Option<&Number>) -> Diagnostic {
+    let span = match end_port {
+        Some(Number::Parameter(text)) => Some(text.span),
+        _ => None,
+    };
+    Diagnostic::error("PAL0228", format!("ports {first} to {last} are no range"))
+        .at_opt(span, "")
+        .help("`endPort` is at least `port`")
 }
 
 fn number_or_name(

@@ -119,6 +119,10 @@ fn component(
             .end_port
             .as_ref()
             .and_then(|e| environment.number(e, out));
+        if let Some(last) = last.filter(|last| *last < first) {
+            out.push(grants::backwards(first, last, port.end_port.as_ref()));
+            continue;
+        }
         let texts = |list| {
             let texts = environment.texts(list);
             texts.into_iter().map(|t| t.value).collect()
@@ -127,7 +131,7 @@ fn component(
             name: port.name.value.clone(),
             protocol: port.protocol,
             port: first,
-            end_port: last.unwrap_or(first).max(first),
+            end_port: last.unwrap_or(first),
             serves: if port.tls { Serves::Tls } else { Serves::Plain },
             mesh_bypass: port.mesh_bypass,
             credentials: texts(&port.credentials),

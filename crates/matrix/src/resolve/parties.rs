@@ -246,13 +246,31 @@ fn model_peer(
         value: environment.text(text),
         span: text.span,
     };
+    if let Some(title) = ambiguous(peer) {
+        out.push(
+            Diagnostic::error("PAL0229", title)
+                .at_opt(peer.span, "")
+                .help("make two peers of it, or remove one of the two"),
+        );
+        return None;
+    }
     if let Some(cidr) = &peer.cidr {
         let cidr = environment.cidr(&resolved(cidr), out)?;
-        let except = peer
-            .except
-            .iter()
-            .filter_map(|e| environment.cidr(&resolved(e), out))
-            .collect();
+        let mut except = Vec::new();
+        for text in &peer.except {
+            let Some(hole) = environment.cidr(&resolved(text), out) else {
+                continue;
+            };
+            if cidr.contains(&hole) && hole != cidr {
+                except.push(hole);
+            } else {
+                out.push(
+                    Diagnostic::error("PAL0231", format!("`{hole}` does not lie inside {cidr}"))
+                        .at(text.span, "")
+                        .help("leave out a smaller block of the `cidr`, or nothing"),
+                );
+            }
+        }
         return Some(ModelPeer::Block { cidr, except });
     }
     let namespaces = match (&peer.namespace, &peer.namespace_selector) {
@@ -266,4 +284,16 @@ fn model_peer(
         .map(|s| environment.selector(s))
         .unwrap_or_default();
     Some(ModelPeer::Pods { namespaces, pods })
+}
+
+/// What is unclear of a peer that says two things, of which one would be ignored.
+fn ambiguous(peer: &Peer) -> Option<&'static str> {
+    let pods = peer.namespace.is_some()
+        || peer.namespace_selector.is_some()
+        || peer.pod_selector.is_some();
+    if peer.cidr.is_some() && pods {
+        return Some("a peer is addresses or pods, not both");
+    }
+    (peer.namespace.is_some() && peer.namespace_selector.is_some())
+        .then_some("a peer has `namespace` or `namespaceSelector`, not both")
 }

@@ -237,7 +237,7 @@ impl Request<'_> {
         }
         rule.when
             .iter()
-            .fold(found, |found, c| and(found, self.condition(c)))
+            .fold(found, |found, c| and(found, self.condition(namespace, c)))
     }
 
     fn source(&self, namespace: &str, s: &Source) -> Match {
@@ -277,14 +277,14 @@ impl Request<'_> {
         found
     }
 
-    fn condition(&self, c: &Condition) -> Match {
+    fn condition(&self, namespace: &str, c: &Condition) -> Match {
         if self.wire == Wire::Tcp && is_http_key(&c.key) {
             return Some(true);
         }
         let test = |v: &str| match c.key.as_str() {
             "source.principal" => self.principal(v),
             "source.namespace" => self.namespace(v),
-            "source.serviceAccount" => self.service_account("", v),
+            "source.serviceAccount" => self.service_account(namespace, v),
             "source.ip" => self.peer_address(v),
             "remote.ip" => self.remote_address(v),
             "destination.ip" => any_in(&self.receiver.addresses.known, v),
@@ -304,11 +304,14 @@ impl Request<'_> {
         }))
     }
 
+    /// Istio matches `.*/ns/PATTERN/.*` on the whole identity, so a `*` can reach past the namespace.
     fn namespace(&self, pattern: &str) -> Match {
-        Some(
-            self.identity
-                .is_some_and(|caller| wildcard(pattern, &caller.namespace)),
-        )
+        Some(self.identity.is_some_and(|caller| {
+            let domain = &self.world.mesh.trust_domain;
+            let (namespace, account) = (&caller.namespace, &caller.service_account);
+            let identity = format!("spiffe://{domain}/ns/{namespace}/sa/{account}");
+            wildcard(&format!("*/ns/{pattern}/*"), &identity)
+        }))
     }
 
     /// `name` (in the policy's namespace) or `namespace/name`.

@@ -28,10 +28,9 @@ impl Sent {
 
 /// Every way that the caller has, what its proxy does by itself first.
 ///
-/// A caller outside the mesh has plaintext only. A caller in the mesh sends mTLS if a Service leads
-/// to the port and the DestinationRule in force, or auto mTLS, says so. Where no Service leads to the
-/// port, nothing describes the call; its certificate is mounted, so mTLS is possible, unless its
-/// sidecar does not see the port.
+/// A caller outside the mesh has plaintext only. A caller in the mesh sends mTLS if a Service leads to
+/// the port and the DestinationRule in force, or auto mTLS, says so. Where no Service leads to the port,
+/// its proxy sends what the process wrote (`Istio, Application Requirements`: calls to a pod's address).
 pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -> Vec<Sent> {
     let excluded = match pod(world, flow.source).map(|caller| (caller, &caller.proxy)) {
         None | Some((_, Proxy::None { .. })) => return vec![Sent::Plaintext],
@@ -44,16 +43,16 @@ pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -
         Some((_, Proxy::Gateway)) => PortSet::empty(),
     };
     let doors = doors(world, receiver, flow.port);
-    let sends = if doors.is_empty() {
-        !excluded.contains(Protocol::Tcp, flow.port)
-    } else {
-        doors.iter().any(|(service, port)| {
-            !excluded.contains(Protocol::Tcp, port.port)
-                && pod(world, flow.source).is_some_and(|caller| {
-                    by_service(world, caller, receiver, (service, port), mode)
-                })
-        })
-    };
+    if doors.is_empty() {
+        // Nothing describes the call: the proxy sends on what the process wrote. A process that has the
+        // mesh certificate mounted can speak mesh mTLS itself.
+        return vec![Sent::Plaintext, Sent::MeshMtls];
+    }
+    let sends = doors.iter().any(|(service, port)| {
+        !excluded.contains(Protocol::Tcp, port.port)
+            && pod(world, flow.source)
+                .is_some_and(|caller| by_service(world, caller, receiver, (service, port), mode))
+    });
     if sends {
         vec![Sent::MeshMtls, Sent::Plaintext]
     } else {
@@ -65,7 +64,11 @@ pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -
 pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
     let enrolled =
         pod(world, flow.source).is_some_and(|caller| !matches!(caller.proxy, Proxy::None { .. }));
+    let bare = ways == [Sent::Plaintext, Sent::MeshMtls];
     let text = match (ways.first(), enrolled) {
+        _ if bare => {
+            "no Service leads to the port: the caller's proxy sends plaintext to a bare pod address, and only a process that uses the mesh certificate itself sends mTLS"
+        }
         (Some(Sent::MeshMtls), _) => "the caller's proxy sends mesh mTLS",
         (_, true) => {
             "the caller is in the mesh and sends plaintext here (DestinationRule, or a port that its sidecar leaves out)"

@@ -213,7 +213,7 @@ impl Rules<'_> {
         let to = to.map_or_else(|| any(rule.to.iter().map(|o| self.operation(o))), Some);
         rule.when
             .iter()
-            .map(|c| self.condition(c))
+            .map(|c| self.condition(namespace, c))
             .fold(and(from, to), and)
     }
 
@@ -250,11 +250,11 @@ impl Rules<'_> {
         }
     }
 
-    fn condition(&self, c: &Condition) -> Truth {
+    fn condition(&self, namespace: &str, c: &Condition) -> Truth {
         let test: &dyn Fn(&str) -> Truth = match c.key.as_str() {
             "source.principal" => &|v| self.principal(v),
             "source.namespace" => &|v| self.namespace(v),
-            "source.serviceAccount" => &|v| self.service_account("", v),
+            "source.serviceAccount" => &|v| self.service_account(namespace, v),
             "source.ip" => &|v| self.peer_in(v),
             "remote.ip" => &|v| self.remote_in(v),
             "destination.port" => &|v| Some(v.parse::<u16>() == Ok(self.port)),
@@ -284,8 +284,16 @@ impl Rules<'_> {
     }
 
     fn namespace(&self, pattern: &str) -> Truth {
-        let known = self.identity();
-        Some(known.is_some_and(|pod| glob(pattern, &pod.namespace)))
+        let known = self.identity().map(|pod| {
+            let domain = &self.world.mesh.trust_domain;
+            format!(
+                "spiffe://{domain}/ns/{}/sa/{}",
+                pod.namespace, pod.service_account
+            )
+        });
+        // The pattern stands between slashes, and its stars may reach past the namespace.
+        let pattern = format!("*/ns/{pattern}/*");
+        Some(known.is_some_and(|identity| glob(&pattern, &identity)))
     }
 
     fn service_account(&self, default: &str, wanted: &str) -> Truth {

@@ -123,13 +123,13 @@ fn host_matches(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// What a caller can send to a port, what its proxy prefers first. Plaintext is always possible:
-/// a process can call the pod's address past every Service.
+/// What a caller can send to a port, what its proxy sends by itself first. Plaintext is always possible:
+/// a process can call the pod's address past every Service. Where no Service leads, the proxy sends what
+/// the process wrote, and only a process that uses the mesh certificate itself sends mTLS.
 pub(super) fn ways(
     world: &World,
     source: Source<'_>,
     destination: &Pod,
-    port: u16,
     (mode, doors): (MtlsMode, &[Door<'_>]),
 ) -> &'static [Way] {
     let Source::Pod(client) = source else {
@@ -144,13 +144,12 @@ pub(super) fn ways(
     if matches!(client.proxy, Proxy::None { .. }) {
         return &[Way::Plain];
     }
-    let mtls = if doors.is_empty() {
-        !excludes(port)
-    } else {
-        doors
-            .iter()
-            .any(|door| !excludes(door.port) && sends_mtls(world, client, destination, door, mode))
-    };
+    if doors.is_empty() {
+        return &[Way::Plain, Way::Mtls];
+    }
+    let mtls = doors
+        .iter()
+        .any(|door| !excludes(door.port) && sends_mtls(world, client, destination, door, mode));
     if mtls {
         &[Way::Mtls, Way::Plain]
     } else {

@@ -50,6 +50,7 @@ struct PortAnswer {
     judgement: Judgement,
     mesh_mtls: bool,
     tls: bool,
+    by_certificate: bool,
 }
 
 /// What passes to a destination that no proxy receives for.
@@ -58,6 +59,7 @@ pub(crate) fn untouched() -> Pair {
         passage: Passage::everything(),
         mesh_mtls: PortSet::empty(),
         tls: PortSet::empty(),
+        by_certificate: PortSet::empty(),
     }
 }
 
@@ -118,13 +120,16 @@ impl<'w> Receiver<'w> {
             if answer.tls {
                 pair.tls = pair.tls.union(ports);
             }
+            if answer.by_certificate {
+                pair.by_certificate = pair.by_certificate.union(ports);
+            }
         }
         pair
     }
 
     fn sidecar_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
         let on = (stretch.mode, stretch.doors.as_slice());
-        let ways = client::ways(self.world, source, self.pod, stretch.port, on);
+        let ways = client::ways(self.world, source, self.pod, on);
         let plain = self.judge(source, stretch, Way::Plain);
         let judge = |way: &Way| match way {
             Way::Plain => plain,
@@ -138,10 +143,15 @@ impl<'w> Receiver<'w> {
         } else {
             Judgement::Depends
         };
+        let enrolled = ways.contains(&Way::Mtls);
         PortAnswer {
             judgement,
             mesh_mtls: plain == Judgement::Deny && judgement != Judgement::Deny,
             tls: false,
+            by_certificate: stretch.doors.is_empty()
+                && judgement == Judgement::Depends
+                && enrolled
+                && judge(&Way::Mtls) == Judgement::Allow,
         }
     }
 
@@ -170,6 +180,7 @@ impl<'w> Receiver<'w> {
             judgement: Judgement::Allow,
             mesh_mtls: false,
             tls: false,
+            by_certificate: false,
         };
         if served.is_empty() {
             return open;
@@ -192,6 +203,7 @@ impl<'w> Receiver<'w> {
             judgement: self.authorize(source, mesh_mtls, stretch.port, &wires),
             mesh_mtls,
             tls: tls && !mesh_mtls,
+            by_certificate: false,
         }
     }
 }

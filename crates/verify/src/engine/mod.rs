@@ -34,6 +34,9 @@ pub struct Pair {
     pub mesh_mtls: PortSet,
     /// Ports on which a gateway accepts nothing but TLS.
     pub tls: PortSet,
+    /// Ports that no Service leads to and that are reached only if the caller's process uses the mesh
+    /// certificate itself: a sidecar sends plaintext to a bare pod address.
+    pub by_certificate: PortSet,
 }
 
 /// The answers for one world.
@@ -172,6 +175,7 @@ impl<'w> Engine<'w> {
                 passage: Passage::nothing(),
                 mesh_mtls: PortSet::empty(),
                 tls: PortSet::empty(),
+                by_certificate: PortSet::empty(),
             };
         }
         let network = self

@@ -24,30 +24,42 @@ struct Opening {
     ports: PortSet,
 }
 
-/// Gap, whether it passes for certain, pairs.
-type Groups = BTreeMap<(Gap, bool), Vec<Opening>>;
+/// The pairs of one gap: those that pass for certain, and those that may.
+#[derive(Debug, Default)]
+struct Pairs {
+    certain: Vec<Opening>,
+    perhaps: Vec<Opening>,
+}
+
+type Groups = BTreeMap<Gap, Pairs>;
 
 /// Adds a finding for each rule, and for each claim without a policy, that lets undeclared
 /// connections pass.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
-    for ((gap, certain), openings) in &group(context) {
-        let expect = if *certain {
+    for (gap, pairs) in &group(context) {
+        // What passes for certain is the finding; what may pass by the same gap is a note on it.
+        let (openings, certain) = if pairs.certain.is_empty() {
+            (&pairs.perhaps, false)
+        } else {
+            (&pairs.certain, true)
+        };
+        let expect = if certain {
             Expect::Passes
         } else {
             Expect::Undecided
         };
-        let Some(first) = openings.first() else {
-            continue;
-        };
-        let Some(port) = first.ports.first() else {
+        let first = openings.first();
+        let Some((first, port)) = first.and_then(|o| Some((o, o.ports.first()?))) else {
             continue;
         };
         match replay(context, first.ends, port, expect) {
             Ok(witness) => {
                 findings.undecided |= !certain;
-                findings
-                    .list
-                    .push(describe(context, *gap, *certain, openings, &witness));
+                let mut finding = describe(context, *gap, certain, openings, &witness);
+                if certain && !pairs.perhaps.is_empty() {
+                    finding = finding.note(perhaps(context, &pairs.perhaps));
+                }
+                findings.list.push(finding);
             }
             Err(diagnostic) => {
                 findings.undecided = true;
@@ -55,6 +67,16 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             }
         }
     }
+}
+
+/// The undecided pairs beside the certain ones.
+fn perhaps(context: &Context<'_>, openings: &[Opening]) -> String {
+    let names = Names::new(context.engine);
+    format!(
+        "depending on what the mesh is sent, also from {} to {}",
+        names.list(openings.iter().map(|o| o.ends.0)),
+        names.list(openings.iter().map(|o| o.ends.1))
+    )
 }
 
 fn group(context: &Context<'_>) -> Groups {
@@ -74,8 +96,13 @@ fn group(context: &Context<'_>) -> Groups {
             let perhaps = pair.passage.may.difference(&granted).difference(&certain);
             for (ports, sure) in [(certain, true), (perhaps, false)] {
                 for (gap, ports) in gaps(context, ends, &ports, (into, out)) {
-                    let opening = Opening { ends, ports };
-                    groups.entry((gap, sure)).or_default().push(opening);
+                    let pairs = groups.entry(gap).or_default();
+                    let list = if sure {
+                        &mut pairs.certain
+                    } else {
+                        &mut pairs.perhaps
+                    };
+                    list.push(Opening { ends, ports });
                 }
             }
         }

@@ -131,8 +131,11 @@ fn halves(
         let passage = engine.half(Direction::Ingress, source, destination);
         let policies = engine.isolating(Direction::Ingress, destination).to_vec();
         out.push((Place::Ingress, passage, policies));
-        let mesh = engine.mesh_half(source, destination).passage;
-        out.push((Place::Mesh, mesh, Vec::new()));
+        // Whether the caller uses its certificate where no Service leads is a prerequisite, not a finding.
+        let mesh = engine.mesh_half(source, destination);
+        let mut passage = mesh.passage;
+        passage.must = passage.must.union(&mesh.by_certificate);
+        out.push((Place::Mesh, passage, Vec::new()));
     }
     // An HTTP restriction is a condition on requests: the connection itself may depend on it.
     if grant.http.is_some() {

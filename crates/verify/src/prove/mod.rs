@@ -130,7 +130,7 @@ pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
     Proof {
         verdict,
         findings: list,
-        prerequisites: prerequisites::of(intent, world),
+        prerequisites: prerequisites::of(&context),
         sections: Vec::new(),
         facts: facts(&context),
     }

@@ -1,10 +1,14 @@
 //! What the proof rests on: unknown unless the input shows it.
 
+use super::Context;
+use crate::names::shortened;
 use palisade_diagnostics::{Prerequisite, Verdict};
-use palisade_netmodel::{Enforcement, Intent, MeshMode, Phase, Proxy, World};
+use palisade_netmodel::{Enforcement, MeshMode, Phase, Proxy, World};
+use std::collections::BTreeSet;
 
 /// Every prerequisite of a proof, in a fixed order.
-pub(super) fn of(intent: &Intent, world: &World) -> Vec<Prerequisite> {
+pub(super) fn of(context: &Context<'_>) -> Vec<Prerequisite> {
+    let (intent, world) = (context.intent, context.world);
     let mut out = Vec::new();
     if !intent.claims.is_empty() {
         out.push(enforced(world));
@@ -18,6 +22,7 @@ pub(super) fn of(intent: &Intent, world: &World) -> Vec<Prerequisite> {
         out.push(injector(world));
         out.push(sidecars(world));
     }
+    out.extend(certificates(context));
     out.extend(host_network(world));
     for wanted in &intent.prerequisites {
         if !matches!(
@@ -108,6 +113,41 @@ fn sidecars(world: &World) -> Prerequisite {
         verdict,
         detail,
     }
+}
+
+/// Declared flows to ports that no Service leads to: a sidecar sends plaintext to a bare pod address, so
+/// they pass a STRICT receiver only if the process uses the mesh certificate itself.
+fn certificates(context: &Context<'_>) -> Option<Prerequisite> {
+    let engine = context.engine;
+    let mut flows = BTreeSet::new();
+    for (index, grant) in context.intent.grants.iter().enumerate() {
+        let Some((from, to)) = context.declared.ends(index) else {
+            continue;
+        };
+        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+            let wanted = engine.ports_at(grant.ports.as_deref(), destination);
+            let bare = engine.endpoints().any(|source| {
+                from.contains(source.index())
+                    && engine.is_pair(source, destination)
+                    && !engine
+                        .mesh_half(source, destination)
+                        .by_certificate
+                        .intersection(&wanted)
+                        .is_empty()
+            });
+            if bare {
+                flows.insert(grant.id.as_str());
+            }
+        }
+    }
+    (!flows.is_empty()).then(|| Prerequisite {
+        title: "callers of ports without a Service use their mesh certificate".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!(
+            "no Service leads to ports of these flows, and sidecars send plaintext to bare pod addresses: {}",
+            shortened(flows.iter().copied())
+        ),
+    })
 }
 
 /// No policy selects the host network; say so where it matters.
