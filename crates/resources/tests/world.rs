@@ -228,10 +228,10 @@ fn injection_follows_the_webhook() {
     let both = "istio-injection: disabled, istio.io/rev: r";
     let rev = "istio.io/rev: r";
     for (namespace, name, labels, annotations, spec, expected) in [
-        (enabled, "n", "", "", app, "sidecar"),
+        (enabled, "ns", "", "", app, "sidecar"),
         (
             enabled,
-            "n",
+            "ns",
             no,
             "",
             app,
@@ -239,14 +239,14 @@ fn injection_follows_the_webhook() {
         ),
         (
             enabled,
-            "n",
+            "ns",
             "",
             &no[2..],
             app,
             "annotation sidecar.istio.io/inject is \"false\"",
         ),
-        (enabled, "n", yes, &no[2..], app, "sidecar"),
-        (enabled, "n", "", "", host, "it is on the host network"),
+        (enabled, "ns", yes, &no[2..], app, "sidecar"),
+        (enabled, "ns", "", "", host, "it is on the host network"),
         (
             enabled,
             "kube-system",
@@ -257,44 +257,44 @@ fn injection_follows_the_webhook() {
         ),
         (
             disabled,
-            "n",
+            "ns",
             yes,
             "",
             app,
-            "namespace n has the label istio-injection=disabled",
+            "namespace ns has the label istio-injection=disabled",
         ),
         (
             both,
-            "n",
+            "ns",
             "",
             "",
             app,
-            "namespace n has the label istio-injection=disabled",
+            "namespace ns has the label istio-injection=disabled",
         ),
-        (rev, "n", "", "", app, "sidecar"),
+        (rev, "ns", "", "", app, "sidecar"),
         (
             rev,
-            "n",
+            "ns",
             no,
             "",
             app,
             "label sidecar.istio.io/inject is \"false\"",
         ),
-        ("", "n", yes, "", app, "sidecar"),
-        ("", "n", ", istio.io/rev: r", "", app, "sidecar"),
+        ("", "ns", yes, "", app, "sidecar"),
+        ("", "ns", ", istio.io/rev: r", "", app, "sidecar"),
         (
             "",
-            "n",
+            "ns",
             "",
             &yes[2..],
             app,
             "namespace n has no injection label and the pod does not ask for it",
         ),
-        ("", "n", "", "", proxy_too, "sidecar shown"),
-        ("", "n", "", "", router, "gateway"),
+        ("", "ns", "", "", proxy_too, "sidecar shown"),
+        ("", "ns", "", "", router, "gateway"),
         (
             "",
-            "n",
+            "ns",
             "",
             "",
             "containers: [{name: istio-proxy}]",
@@ -302,16 +302,16 @@ fn injection_follows_the_webhook() {
         ),
         (
             "",
-            "n",
+            "ns",
             "",
             "",
             "containers: [{name: gw, image: 'x.io/istio/proxyv2@sha256:0'}]",
             "gateway",
         ),
-        ("", "n", ", istio: ingressgateway", "", proxy_too, "gateway"),
+        ("", "ns", ", istio: ingressgateway", "", proxy_too, "gateway"),
         (
             enabled,
-            "n",
+            "ns",
             "",
             "inject.istio.io/templates: gateway",
             app,
@@ -333,7 +333,7 @@ fn injection_follows_the_webhook() {
 
 #[test]
 fn a_running_pod_without_proxy_has_none() {
-    let enabled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n, labels: {istio-injection: enabled}}\n";
+    let enabled = "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns, labels: {istio-injection: enabled}}\n";
     let found = |status: &str| {
         let text = format!("{enabled}{}", pod("name: p, namespace: ns", "", status));
         world(&text).pods[0].proxy.clone()
@@ -394,7 +394,7 @@ fn interception_follows_the_annotations() {
             inbound,
             outbound_excluded,
             ..
-        } = proxy("istio-injection: enabled", "n", "", &annotations, app)
+        } = proxy("istio-injection: enabled", "ns", "", &annotations, app)
         else {
             panic!("{annotations}");
         };
@@ -459,10 +459,10 @@ fn peer_authentications_come_oldest_first() {
         )
     };
     let text = [
-        one("d", "n", ""),
+        one("d", "ns", ""),
         one("c", "m", ""),
-        one("b", "n", ", creationTimestamp: '2024-01-01T00:00:00Z'"),
-        one("a", "n", ", creationTimestamp: '2024-06-01T00:00:00Z'"),
+        one("b", "ns", ", creationTimestamp: '2024-01-01T00:00:00Z'"),
+        one("a", "ns", ", creationTimestamp: '2024-06-01T00:00:00Z'"),
     ]
     .concat();
     let world = world(&text);
@@ -517,7 +517,7 @@ fn policies_get_the_defaults_of_the_server() {
     assert_eq!(
         rules[2].peers.as_deref().unwrap(),
         [
-            pods(NamespaceMatch::Named("n".to_owned())),
+            pods(NamespaceMatch::Named("ns".to_owned())),
             pods(NamespaceMatch::Selector(Selector::everything())),
             pods(NamespaceMatch::Named("m".to_owned())),
         ]
@@ -551,7 +551,7 @@ fn a_service_that_is_only_a_name_selects_nothing() {
 fn roles_choose_kinds_and_unite_namespaces() {
     let namespace = |labels: &str| {
         format!(
-            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: n, labels: {{{labels}}}}}\n"
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: ns, labels: {{{labels}}}}}\n"
         )
     };
     let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: ns}\n";
@@ -579,8 +579,8 @@ fn roles_choose_kinds_and_unite_namespaces() {
         assert_eq!(names(&loaded.world), ["shop/web-0", "shop/web-1"]);
         assert_eq!(loaded.world.network_policies.len(), 1);
         assert!(loaded.world.peer_authentications.is_empty());
-        let labels = loaded.world.namespace_labels("n").unwrap().to_string();
-        assert_eq!(labels, "a=new,b=kept,kubernetes.io/metadata.name=n");
+        let labels = loaded.world.namespace_labels("ns").unwrap().to_string();
+        assert_eq!(labels, "a=new,b=kept,kubernetes.io/metadata.name=ns");
     }
 }
 
@@ -606,10 +606,10 @@ fn an_object_in_error_is_left_out_and_named() {
 
 #[test]
 fn duplicates_are_told_with_both_places() {
-    let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: n}\n";
+    let text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns}\n";
     let loaded = read_all(&[(text, Role::Both), (text, Role::Both)]);
     let labels = &loaded.diagnostics[0].labels;
     let files: Vec<_> = labels.iter().map(|label| label.span.file.0).collect();
     assert_eq!(files, [1, 0]);
-    assert_eq!(ObjectRef::new("", "n").to_string(), "n");
+    assert_eq!(ObjectRef::new("", "ns").to_string(), "ns");
 }
