@@ -288,7 +288,7 @@ fn injection_follows_the_webhook() {
             "",
             &yes[2..],
             app,
-            "namespace n has no injection label and the pod does not ask for it",
+            "namespace ns has no injection label and the pod does not ask for it",
         ),
         ("", "ns", "", "", proxy_too, "sidecar shown"),
         ("", "ns", "", "", router, "gateway"),

@@ -186,37 +186,9 @@ fn cf_for_k8s_chart() {
     chart_holds("cf-for-k8s");
 }
 
-/// By default, with every optional component off, and with the way out closed. The other variants are proven by the command line's
-/// own tests; here they would take minutes.
 #[test]
 fn verrazzano() {
-    let example = example("verrazzano");
-    let inputs = example.inputs();
-    let deployed = Deployed {
-        inputs: &inputs,
-        options: &Options::default(),
-        adjust: &|_| (),
-    };
-    let off = example
-        .matrix
-        .toggles
-        .iter()
-        .map(|t| (t.name.value.clone(), false));
-    let all_off = Choice {
-        toggles: off.collect(),
-        ..Choice::default()
-    };
-    let isolated = Choice {
-        toggles: [("egressIsolation".to_owned(), true)].into(),
-        ..Choice::default()
-    };
-    for choice in [Choice::default(), all_off, isolated] {
-        let (intent, _) = resolve(&example.matrix, &choice);
-        let artefacts = compile(&intent, &deployed.world(&intent));
-        if let Err(refusal) = prove(artefacts, COMPILED, &intent, &deployed) {
-            panic!("{:?}\n{}", refusal.resolution, titles(&refusal.findings));
-        }
-    }
+    holds("verrazzano");
 }
 
 /// The chart of 24 toggles is learned, and agrees with direct compilation where it was not learned.

@@ -77,7 +77,7 @@ fn everything() -> String {
 /// The examples as they are by default and with every toggle on.
 fn examples() -> String {
     let mut out = Vec::new();
-    for name in ["eem", "fybrik", "cf-for-k8s"] {
+    for name in ["eem", "fybrik", "cf-for-k8s", "verrazzano"] {
         let example = example(name);
         let toggles = example.matrix.toggles.iter();
         let all_on = Choice {
