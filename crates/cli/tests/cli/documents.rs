@@ -2,7 +2,9 @@
 
 use crate::run::{palisade, root};
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 
 /// The documents that show commands.
 fn documents() -> Vec<PathBuf> {
@@ -32,6 +34,7 @@ fn commands_of_documents_run() {
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         let mut shell = false;
+        let directory = face();
         for (number, line) in text.lines().enumerate() {
             if let Some(language) = line.trim_start().strip_prefix("```") {
                 shell = !shell && matches!(language, "sh" | "console" | "bash");
@@ -51,7 +54,7 @@ fn commands_of_documents_run() {
                     .ok()
             });
             ran += 1;
-            if let Some(problem) = run(command, expected) {
+            if let Some(problem) = run(directory.path(), command, expected) {
                 wrong.push(format!("{}:{}: {problem}", document.display(), number + 1));
             }
         }
@@ -60,16 +63,23 @@ fn commands_of_documents_run() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Runs one command in a copy of the repository's face: outputs go to a temporary directory.
-fn run(command: &str, expected: Option<i32>) -> Option<String> {
+/// A directory that shows what a reader of the documents sees. The commands of one document share it, so
+/// that one can read what another wrote.
+fn face() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink(root().join("examples"), directory.path().join("examples")).unwrap();
-    std::os::unix::fs::symlink(root().join("docs"), directory.path().join("docs")).unwrap();
+    for name in ["examples", "docs"] {
+        symlink(root().join(name), directory.path().join(name)).unwrap();
+    }
+    directory
+}
+
+/// Runs one command.
+fn run(directory: &Path, command: &str, expected: Option<i32>) -> Option<String> {
     let mut steps = command.split(" && ").peekable();
     while let Some(step) = steps.next() {
         let (step, _redirect) = step.split_once(" > ").unwrap_or((step, ""));
         let words: Vec<&str> = step.split_whitespace().skip(1).collect();
-        let ended = palisade(directory.path(), &words);
+        let ended = palisade(directory, &words);
         let last = steps.peek().is_none();
         let as_said = match expected.filter(|_| last) {
             Some(code) => ended.code == code,

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod capabilities;
 mod documents;
 mod examples;
 mod run;
