@@ -308,7 +308,14 @@ fn injection_follows_the_webhook() {
             "containers: [{name: gw, image: 'x.io/istio/proxyv2@sha256:0'}]",
             "gateway",
         ),
-        ("", "ns", ", istio: ingressgateway", "", proxy_too, "gateway"),
+        (
+            "",
+            "ns",
+            ", istio: ingressgateway",
+            "",
+            proxy_too,
+            "gateway",
+        ),
         (
             enabled,
             "ns",

@@ -37,6 +37,17 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The first endpoint, and how many there are besides, for a title.
+    #[must_use]
+    pub fn few(&self, endpoints: impl IntoIterator<Item = EndpointId>) -> String {
+        let names: BTreeSet<_> = endpoints.into_iter().map(|e| self.endpoint(e)).collect();
+        match (names.first(), names.len()) {
+            (Some(first), 1) => format!("`{first}`"),
+            (Some(first), n) => format!("`{first}` and {} more", n - 1),
+            (None, _) => "nobody".to_owned(),
+        }
+    }
+
     /// Several endpoints: sorted, without repetition, the long tail counted.
     #[must_use]
     pub fn list(&self, endpoints: impl IntoIterator<Item = EndpointId>) -> String {

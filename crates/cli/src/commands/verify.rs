@@ -11,6 +11,7 @@ use crate::toggles;
 use crate::verdict::{self, OutputArgs};
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
+use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, ObjectRef, World};
 use palisade_resources::Role;
 use palisade_verify::{Options, Proof};
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
             exact: arguments.exact,
         };
         let proof = palisade_verify::prove(&intent, &world, &options);
-        report(arguments, &intent, proof)
+        report(arguments, project.matrix()?, &intent, proof)
     } else {
         impact(arguments, &mut project, &intent, &world)?
     };
@@ -123,8 +124,8 @@ fn unread(unknown: &std::collections::BTreeMap<String, usize>) -> Option<Fact> {
     })
 }
 
-fn report(arguments: &Arguments, intent: &Intent, proof: Proof) -> Report {
-    let mut report = head(arguments, intent);
+fn report(arguments: &Arguments, matrix: &Matrix, intent: &Intent, proof: Proof) -> Report {
+    let mut report = head(arguments, matrix, intent);
     report.verdict = proof.verdict;
     report.facts.extend(proof.facts);
     report.prerequisites = proof.prerequisites;
@@ -169,24 +170,41 @@ fn report(arguments: &Arguments, intent: &Intent, proof: Proof) -> Report {
     report
 }
 
-fn head(arguments: &Arguments, intent: &Intent) -> Report {
+fn head(arguments: &Arguments, matrix: &Matrix, intent: &Intent) -> Report {
     let mut report = Report::new(format!(
         "verify {}: {}",
         arguments.project.directory.display(),
         intent.title
     ));
-    let resolution: Vec<String> = intent
+    report.facts.push(Fact {
+        name: "variant".to_owned(),
+        value: variant(matrix, intent),
+    });
+    report
+}
+
+/// The resolution, toggles at their defaults left out.
+fn variant(matrix: &Matrix, intent: &Intent) -> String {
+    let usual = |name: &str, value: &str| {
+        let toggle = name.strip_prefix("toggle ");
+        let found = toggle.and_then(|t| matrix.toggles.iter().find(|m| m.name.value == t));
+        found.is_some_and(|m| m.default == (value == "on"))
+    };
+    let (plain, other): (Vec<_>, Vec<_>) = intent
         .resolution
+        .iter()
+        .partition(|(name, value)| usual(name, value));
+    let mut parts: Vec<String> = other
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    if !resolution.is_empty() {
-        report.facts.push(Fact {
-            name: "variant".to_owned(),
-            value: resolution.join(", "),
-        });
+    if !plain.is_empty() {
+        parts.push(format!("{} toggles at their defaults", plain.len()));
     }
-    report
+    if parts.is_empty() {
+        parts.push("the only one".to_owned());
+    }
+    parts.join(", ")
 }
 
 /// What candidate policies would break.
@@ -210,7 +228,7 @@ fn impact(
         .map(|loaded| merged(before, loaded.world))
         .unwrap_or_else(|| before.clone());
     let findings = palisade_verify::impact(intent, before, &after);
-    let mut report = head(arguments, intent);
+    let mut report = head(arguments, project.matrix()?, intent);
     let broken = findings
         .iter()
         .filter(|d| d.severity == Severity::Error)

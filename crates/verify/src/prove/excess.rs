@@ -72,8 +72,11 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
 /// The undecided pairs beside the certain ones.
 fn perhaps(context: &Context<'_>, openings: &[Opening]) -> String {
     let names = Names::new(context.engine);
+    let ports = openings
+        .iter()
+        .fold(PortSet::empty(), |set, o| set.union(&o.ports));
     format!(
-        "depending on what the mesh is sent, also from {} to {}",
+        "depending on what the mesh is sent, also from {} to {} on {ports}",
         names.list(openings.iter().map(|o| o.ends.0)),
         names.list(openings.iter().map(|o| o.ends.1))
     )
@@ -178,7 +181,9 @@ fn describe(
         .fold(PortSet::empty(), |set, o| set.union(&o.ports));
     let verb = if certain { "can" } else { "may be able to" };
     let diagnostic = match gap {
-        Gap::Rule(direction, rule) => by_rule(context, direction, rule, (verb, certain)),
+        Gap::Rule(direction, rule) => {
+            by_rule(context, (direction, rule), openings, (verb, certain))
+        }
         Gap::NotIsolated(direction, claim) => {
             not_isolated(context, direction, claim, (verb, certain))
         }
@@ -192,18 +197,21 @@ fn describe(
 
 fn by_rule(
     context: &Context<'_>,
-    direction: Direction,
-    rule: RuleId,
+    (direction, rule): (Direction, RuleId),
+    openings: &[Opening],
     (verb, certain): (&str, bool),
 ) -> Diagnostic {
     let policy = context.world.network_policies.get(rule.policy);
     let name = policy.map_or_else(String::new, |p| p.object.to_string());
+    let names = Names::new(context.engine);
     let title = match direction {
         Direction::Ingress => format!(
-            "undeclared connections {verb} enter: NetworkPolicy `{name}` admits more than the matrix declares"
+            "undeclared connections {verb} enter {}: NetworkPolicy `{name}` admits more than the matrix declares",
+            names.few(openings.iter().map(|o| o.ends.1))
         ),
         Direction::Egress => format!(
-            "undeclared connections {verb} leave: NetworkPolicy `{name}` admits more than the matrix declares"
+            "undeclared connections {verb} leave {}: NetworkPolicy `{name}` admits more than the matrix declares",
+            names.few(openings.iter().map(|o| o.ends.0))
         ),
     };
     let origin = policy
