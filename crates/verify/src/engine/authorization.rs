@@ -4,7 +4,7 @@
 
 use super::client::subset;
 use super::endpoints::parse_block;
-use super::mesh::Source;
+use super::mesh::{Client, Source};
 use palisade_netmodel::{
     AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition,
     GatewayServer, Operation, Pod, ServerTls, Source as From, World,
@@ -138,7 +138,6 @@ impl<'w> Applicable<'w> {
 
 /// The verdict on a port whose protocol may be any of `wires`: if they differ, it depends.
 pub(super) fn judge(
-    world: &World,
     (pod, policies): (&Pod, &Applicable<'_>),
     port: u16,
     caller: &Caller<'_>,
@@ -146,7 +145,6 @@ pub(super) fn judge(
 ) -> Judgement {
     let mut verdicts = wires.iter().map(|wire| {
         let rules = Rules {
-            world,
             pod,
             policies,
             port,
@@ -167,7 +165,6 @@ pub(super) fn judge(
 
 /// Everything that a rule is matched against.
 struct Rules<'a> {
-    world: &'a World,
     pod: &'a Pod,
     policies: &'a Applicable<'a>,
     port: u16,
@@ -265,50 +262,46 @@ impl Rules<'_> {
         field(&c.values, &c.not_values, test)
     }
 
-    fn identity(&self) -> Option<&Pod> {
+    fn identity(&self) -> Option<&Client<'_>> {
         match self.caller.source {
-            Source::Pod(pod) if self.caller.mtls => Some(pod),
+            Source::Pod(client) if self.caller.mtls => Some(client),
             _ => None,
         }
     }
 
     fn principal(&self, pattern: &str) -> Truth {
-        let Some(pod) = self.identity() else {
-            return Some(false);
-        };
-        let name = format!(
-            "{}/ns/{}/sa/{}",
-            self.world.mesh.trust_domain, pod.namespace, pod.service_account
-        );
-        Some(text_matches(pattern, &name))
+        Some(self.identity().is_some_and(|caller| {
+            let principal = caller.spiffe.strip_prefix("spiffe://");
+            text_matches(pattern, principal.unwrap_or_default())
+        }))
     }
 
+    /// The pattern stands between slashes, and its stars may reach past the namespace.
     fn namespace(&self, pattern: &str) -> Truth {
-        let known = self.identity().map(|pod| {
-            let domain = &self.world.mesh.trust_domain;
-            format!(
-                "spiffe://{domain}/ns/{}/sa/{}",
-                pod.namespace, pod.service_account
-            )
-        });
-        // The pattern stands between slashes, and its stars may reach past the namespace.
-        let pattern = format!("*/ns/{pattern}/*");
-        Some(known.is_some_and(|identity| glob(&pattern, &identity)))
+        Some(self.identity().is_some_and(|caller| {
+            if pattern.contains('*') {
+                glob(&format!("*/ns/{pattern}/*"), &caller.spiffe)
+            } else {
+                pattern == caller.pod.namespace
+            }
+        }))
     }
 
     fn service_account(&self, default: &str, wanted: &str) -> Truth {
         let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
-        let known = self.identity();
+        let known = self.identity().map(|caller| caller.pod);
         Some(known.is_some_and(|p| p.namespace == namespace && p.service_account == name))
     }
 
     fn peer_in(&self, block: &str) -> Truth {
         match self.caller.source {
             Source::Address(address) => Some(holds(block, &address)),
-            Source::Pod(pod) if pod.addresses.known.is_empty() && pod.host_network => {
+            Source::Pod(Client { pod, .. })
+                if pod.addresses.known.is_empty() && pod.host_network =>
+            {
                 in_block(&pod.node_addresses, block)
             }
-            Source::Pod(pod) => in_block(&pod.addresses, block),
+            Source::Pod(client) => in_block(&client.pod.addresses, block),
             Source::Nobody => Some(false),
         }
     }

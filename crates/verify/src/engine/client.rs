@@ -1,6 +1,6 @@
 //! What a caller can put on the wire (`istio.io, DestinationRule.trafficPolicy.tls` and auto mTLS).
 
-use super::mesh::Source;
+use super::mesh::{Client, Source};
 use palisade_netmodel::{
     ClientTls, DestinationRule, Labels, MtlsMode, Pod, PortSet, Protocol, Proxy, Service,
     TargetPort, World,
@@ -132,7 +132,7 @@ pub(super) fn ways(
     destination: &Pod,
     (mode, doors): (MtlsMode, &[Door<'_>]),
 ) -> &'static [Way] {
-    let Source::Pod(client) = source else {
+    let Source::Pod(Client { pod: client, .. }) = source else {
         return &[Way::Plain];
     };
     let excludes = |port: u16| match &client.proxy {

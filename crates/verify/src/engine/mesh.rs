@@ -16,9 +16,29 @@ use std::net::IpAddr;
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Source<'w> {
-    Pod(&'w Pod),
+    Pod(&'w Client<'w>),
     Address(IpAddr),
     Nobody,
+}
+
+/// A pod that calls, with the identity of its certificate.
+#[derive(Debug)]
+pub(crate) struct Client<'w> {
+    pub(super) pod: &'w Pod,
+    /// `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`.
+    pub(super) spiffe: String,
+}
+
+impl<'w> Client<'w> {
+    /// The client of a pod.
+    pub(crate) fn new(world: &World, pod: &'w Pod) -> Self {
+        let (domain, namespace) = (&world.mesh.trust_domain, &pod.namespace);
+        let spiffe = format!(
+            "spiffe://{domain}/ns/{namespace}/sa/{}",
+            pod.service_account
+        );
+        Self { pod, spiffe }
+    }
 }
 
 /// A pod with a proxy, ready to be asked.
@@ -171,7 +191,7 @@ impl<'w> Receiver<'w> {
     fn authorize(&self, source: Source<'_>, mtls: bool, port: u16, wires: &[Wire]) -> Judgement {
         let caller = authorization::Caller { source, mtls };
         let receiver = (self.pod, &self.policies);
-        authorization::judge(self.world, receiver, port, &caller, wires)
+        authorization::judge(receiver, port, &caller, wires)
     }
 
     fn gateway_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
@@ -187,7 +207,8 @@ impl<'w> Receiver<'w> {
         }
         let mesh_mtls = served.iter().all(|s| s.tls == ServerTls::IstioMutual);
         let tls = served.iter().all(|s| s.tls != ServerTls::None);
-        let enrolled = matches!(source, Source::Pod(p) if !matches!(p.proxy, Proxy::None { .. }));
+        let enrolled =
+            matches!(source, Source::Pod(c) if !matches!(c.pod.proxy, Proxy::None { .. }));
         if mesh_mtls && !enrolled {
             return PortAnswer {
                 judgement: Judgement::Deny,

@@ -45,6 +45,8 @@ pub struct Engine<'w> {
     world: &'w World,
     endpoints: Endpoints,
     policies: Policies,
+    /// Per endpoint: its identity, if it is a class of pods.
+    clients: Vec<Option<mesh::Client<'w>>>,
     /// Per endpoint: its proxy, if it has one.
     receivers: Vec<Option<mesh::Receiver<'w>>>,
 }
@@ -62,14 +64,20 @@ impl<'w> Engine<'w> {
     pub fn with_blocks(world: &'w World, blocks: &[IpNet]) -> Self {
         let endpoints = Endpoints::new(world, blocks);
         let policies = Policies::new(world, &endpoints);
+        let pod = |e| policies::representative(world, &endpoints, e);
+        let clients = endpoints
+            .ids()
+            .map(|e| Some(mesh::Client::new(world, pod(e)?)))
+            .collect();
         let receivers = endpoints
             .ids()
-            .map(|e| mesh::Receiver::new(world, policies::representative(world, &endpoints, e)?))
+            .map(|e| mesh::Receiver::new(world, pod(e)?))
             .collect();
         Self {
             world,
             policies,
             endpoints,
+            clients,
             receivers,
         }
     }
@@ -232,11 +240,14 @@ impl<'w> Engine<'w> {
         }
     }
 
-    fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'w> {
-        match (self.pod(endpoint), self.endpoints.kind(endpoint)) {
-            (Some(pod), _) => mesh::Source::Pod(pod),
-            (None, Some(Kind::Addresses { sample, .. })) => mesh::Source::Address(*sample),
-            (None, _) => mesh::Source::Nobody,
+    fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'_> {
+        match (
+            self.clients.get(endpoint.index()),
+            self.endpoints.kind(endpoint),
+        ) {
+            (Some(Some(client)), _) => mesh::Source::Pod(client),
+            (_, Some(Kind::Addresses { sample, .. })) => mesh::Source::Address(*sample),
+            _ => mesh::Source::Nobody,
         }
     }
 

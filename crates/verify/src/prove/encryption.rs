@@ -78,10 +78,7 @@ fn other_callers(context: &Context<'_>, index: usize, grant: &Grant) -> Vec<Weak
             if !engine.is_pair(source, destination) {
                 continue;
             }
-            let declared = context.declared.between(context.intent, engine, ends);
-            let covered = declared
-                .iter()
-                .fold(PortSet::empty(), |set, (_, ports)| set.union(ports));
+            let covered = context.granted(ends);
             weak.extend(weaker(
                 context,
                 ends,
@@ -116,7 +113,7 @@ fn weaker(
     wanted: &PortSet,
     required: Requirement,
 ) -> Option<Weak> {
-    let pair = context.engine.pair(ends.0, ends.1);
+    let pair = context.pair(ends);
     let possible = wanted.intersection(&pair.passage.may);
     let ports = possible.difference(&proven(context, &pair, ends.1, required));
     (!ports.is_empty()).then_some(Weak { ends, ports })

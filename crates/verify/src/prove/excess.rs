@@ -93,8 +93,8 @@ fn group(context: &Context<'_>) -> Groups {
                 continue;
             }
             let ends = (source, destination);
-            let pair = engine.pair(source, destination);
-            let granted = granted(context, ends);
+            let pair = context.pair(ends);
+            let granted = context.granted(ends);
             let certain = pair.passage.must.difference(&granted);
             let perhaps = pair.passage.may.difference(&granted).difference(&certain);
             for (ports, sure) in [(certain, true), (perhaps, false)] {
@@ -111,16 +111,6 @@ fn group(context: &Context<'_>) -> Groups {
         }
     }
     groups
-}
-
-/// Every port that some grant allows between two endpoints.
-fn granted(context: &Context<'_>, ends: (EndpointId, EndpointId)) -> PortSet {
-    let grants = context
-        .declared
-        .between(context.intent, context.engine, ends);
-    grants
-        .iter()
-        .fold(PortSet::empty(), |set, (_, ports)| set.union(ports))
 }
 
 /// Splits undeclared ports by what lets them pass: at the destination if it is claimed, else at the

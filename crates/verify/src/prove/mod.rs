@@ -15,11 +15,13 @@ mod missing;
 mod prerequisites;
 mod replay;
 
-use crate::engine::{EndpointId, Engine};
+use crate::engine::{EndpointId, Engine, Pair};
 use declared::Declared;
 use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Section, Severity, Verdict};
 use palisade_netmodel::{Grant, Intent, Peer, Peers, PortSet, World};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 
 /// How strictly to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +47,14 @@ pub struct Proof {
     pub facts: Vec<Fact>,
 }
 
+/// Answers for pairs of endpoints, each worked out once: several checks ask for the same pairs.
+#[derive(Debug)]
+struct Pairs {
+    len: usize,
+    passing: Vec<OnceCell<Pair>>,
+    granted: Vec<OnceCell<PortSet>>,
+}
+
 /// What every check needs.
 pub(crate) struct Context<'a> {
     pub(crate) engine: &'a Engine<'a>,
@@ -52,6 +62,51 @@ pub(crate) struct Context<'a> {
     pub(crate) intent: &'a Intent,
     pub(crate) declared: Declared,
     pub(crate) options: Options,
+    pairs: Pairs,
+}
+
+impl Context<'_> {
+    /// What passes between two endpoints.
+    pub(crate) fn pair(&self, (source, destination): (EndpointId, EndpointId)) -> Cow<'_, Pair> {
+        let work = || self.engine.pair(source, destination);
+        match self
+            .pairs
+            .passing
+            .get(self.pairs.index(source, destination))
+        {
+            Some(cell) => Cow::Borrowed(cell.get_or_init(work)),
+            None => Cow::Owned(work()),
+        }
+    }
+
+    /// Every port that some grant allows between two endpoints.
+    pub(crate) fn granted(&self, ends: (EndpointId, EndpointId)) -> Cow<'_, PortSet> {
+        let work = || {
+            let grants = self.declared.between(self.intent, self.engine, ends);
+            grants
+                .iter()
+                .fold(PortSet::empty(), |set, (_, ports)| set.union(ports))
+        };
+        match self.pairs.granted.get(self.pairs.index(ends.0, ends.1)) {
+            Some(cell) => Cow::Borrowed(cell.get_or_init(work)),
+            None => Cow::Owned(work()),
+        }
+    }
+}
+
+impl Pairs {
+    fn new(len: usize) -> Self {
+        let cells = len * len;
+        Self {
+            len,
+            passing: std::iter::repeat_with(OnceCell::new).take(cells).collect(),
+            granted: std::iter::repeat_with(OnceCell::new).take(cells).collect(),
+        }
+    }
+
+    fn index(&self, source: EndpointId, destination: EndpointId) -> usize {
+        source.index() * self.len + destination.index()
+    }
 }
 
 /// The grants that one flow of the matrix stands for: one for each pair of its parties (and hop).
@@ -112,6 +167,7 @@ pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
         intent,
         declared: Declared::new(intent, &engine),
         options: *options,
+        pairs: Pairs::new(engine.len()),
     };
     let mut findings = Findings::default();
     excess::check(&context, &mut findings);

@@ -1,9 +1,10 @@
 //! What the proof rests on: unknown unless the input shows it.
 
 use super::Context;
+use crate::engine::EndpointId;
 use crate::names::shortened;
 use palisade_diagnostics::{Prerequisite, Verdict};
-use palisade_netmodel::{Enforcement, MeshMode, Phase, Proxy, World};
+use palisade_netmodel::{Enforcement, MeshMode, Phase, PortSet, Proxy, World};
 use std::collections::BTreeSet;
 
 /// Every prerequisite of a proof, in a fixed order.
@@ -129,11 +130,7 @@ fn certificates(context: &Context<'_>) -> Option<Prerequisite> {
             let bare = engine.endpoints().any(|source| {
                 from.contains(source.index())
                     && engine.is_pair(source, destination)
-                    && !engine
-                        .mesh_half(source, destination)
-                        .by_certificate
-                        .intersection(&wanted)
-                        .is_empty()
+                    && by_certificate(context, (source, destination), &wanted)
             });
             if bare {
                 flows.insert(grant.id.as_str());
@@ -148,6 +145,13 @@ fn certificates(context: &Context<'_>) -> Option<Prerequisite> {
             shortened(flows.iter().copied())
         ),
     })
+}
+
+/// Whether some wanted port passes only with the caller's certificate.
+fn by_certificate(context: &Context<'_>, ends: (EndpointId, EndpointId), wanted: &PortSet) -> bool {
+    let pair = context.pair(ends);
+    let bare = pair.by_certificate.intersection(&pair.passage.may);
+    !bare.intersection(wanted).is_empty()
 }
 
 /// No policy selects the host network; say so where it matters.
