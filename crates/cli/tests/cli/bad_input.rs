@@ -2,9 +2,9 @@
 //!
 //! One line of [`CASES`] per input. Each runs in a directory of its own with a small sound project;
 //! `files` are written over it. The first diagnostic of the output must be the given one, and no case may
-//! panic, hang, or leave an output behind.
+//! panic, hang, want more than 2 GiB, or leave an output behind.
 
-use crate::run::{palisade, palisade_with_input};
+use crate::run::{bounded, palisade, palisade_with_input};
 use std::fs;
 use std::path::Path;
 
@@ -182,7 +182,7 @@ fn every_bad_input_is_named_and_nothing_is_written() {
         let directory = tempfile::tempdir().unwrap();
         project(directory.path(), &case.put);
         let before = names(directory.path());
-        let ended = palisade(directory.path(), case.arguments);
+        let ended = bounded(directory.path(), case.arguments);
         let first = ended.err.lines().next().unwrap_or_default();
         if ended.code != case.exit || first != case.says || ended.err.contains("panicked") {
             wrong.push(format!("{}\t{}\t{first}", case.name, ended.code));

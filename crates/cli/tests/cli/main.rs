@@ -9,4 +9,5 @@ mod bad_input;
 mod capabilities;
 mod documents;
 mod examples;
+mod readme;
 mod run;

@@ -26,6 +26,18 @@ pub(crate) fn palisade(directory: &Path, arguments: &[&str]) -> Ended {
     ended(&output)
 }
 
+/// The same within 2 GiB of address space and 60 seconds, for input that wants more.
+pub(crate) fn bounded(directory: &Path, arguments: &[&str]) -> Ended {
+    let script = "ulimit -v 2097152 && exec timeout 60 \"$0\" \"$@\"";
+    let output = Command::new("sh")
+        .current_dir(directory)
+        .args(["-c", script, env!("CARGO_BIN_EXE_palisade")])
+        .args(arguments)
+        .output()
+        .unwrap();
+    ended(&output)
+}
+
 /// The same with text on standard input.
 pub(crate) fn palisade_with_input(directory: &Path, arguments: &[&str], input: &[u8]) -> Ended {
     let mut child = command(directory, arguments)
