@@ -256,6 +256,20 @@ impl Printer<'_> {
 
     /// A scalar, or a value in `{}` or `[]`.
     fn value(&mut self, out: &mut String, node: Node<'_>, indent: usize) {
+        let bracketed = matches!(node.kind(), Kind::Map | Kind::List);
+        if bracketed && self.slice(node.span()).contains('\n') {
+            // Where the author broke the line in brackets, it stays broken.
+            let lines = self.slice(node.span()).lines().map(str::trim);
+            for (index, line) in lines.filter(|l| !l.is_empty()).enumerate() {
+                if index > 0 {
+                    out.push('\n');
+                    pad(out, indent);
+                }
+                out.push_str(line);
+            }
+            self.position = self.position.max(node.span().end as usize);
+            return;
+        }
         match node.kind() {
             Kind::Map => {
                 out.push('{');

@@ -53,3 +53,13 @@ fn expectation_rows_agree() {
         assert!(ended.out.contains(&wanted), "{system}\n{}", ended.out);
     }
 }
+
+/// The matrices are in the one layout.
+#[test]
+fn matrices_are_formatted() {
+    let files = SHIPPED.map(|(system, _)| format!("examples/{system}/matrix.yaml"));
+    let mut arguments = vec!["fmt", "--check"];
+    arguments.extend(files.iter().map(String::as_str));
+    let ended = run(&arguments);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+}
