@@ -183,9 +183,8 @@ fn explained(mut refusal: Box<Refusal>, diagnostics: &[Diagnostic]) -> Box<Refus
     refusal
 }
 
-/// Proves a chart: what it renders for the resolutions of the matrix, with the parameters of `base`. Of
-/// more than 64 these are the defaults, all on, all off, and each toggle turned; every other combination
-/// is put together from the same conditions, which were compared with direct compilation.
+/// Proves a chart: what it renders for every choice of [`palisade_matrix::resolutions`], with the
+/// parameters of `base`.
 /// Findings point into the rendered text of the resolution that failed, known as `file`.
 ///
 /// # Errors
@@ -198,7 +197,7 @@ pub fn prove_chart(
     deployed: &Deployed<'_>,
 ) -> Result<Proven<Chart>, Box<Refusal>> {
     let mut notes: BTreeMap<String, Diagnostic> = BTreeMap::new();
-    for choice in proof_choices(matrix) {
+    for choice in palisade_matrix::resolutions(matrix).choices {
         let choice = palisade_matrix::Choice {
             platform: choice.platform.clone(),
             toggles: choice.toggles.clone(),
@@ -219,26 +218,6 @@ pub fn prove_chart(
         inner: chart,
         notes: notes.into_values().collect(),
     })
-}
-
-/// More variants than this are not proven one by one.
-const PROVEN_EACH: usize = 64;
-
-fn proof_choices(matrix: &Matrix) -> Vec<palisade_matrix::Choice> {
-    let mut choices = palisade_matrix::resolutions(matrix).choices;
-    if choices.len() <= PROVEN_EACH * matrix.platforms.len().max(1) {
-        return choices;
-    }
-    let telling = |choice: &palisade_matrix::Choice| {
-        let on = |name: &str, default: bool| choice.toggles.get(name).copied().unwrap_or(default);
-        let toggles = matrix.toggles.iter();
-        let states = toggles.map(|t| (on(&t.name.value, t.default), t.default));
-        let states: Vec<(bool, bool)> = states.collect();
-        let turned = states.iter().filter(|(on, default)| on != default).count();
-        turned <= 1 || states.iter().all(|(on, _)| *on) || states.iter().all(|(on, _)| !*on)
-    };
-    choices.retain(telling);
-    choices
 }
 
 fn unrendered(intent: &Intent, error: &str) -> Refusal {

@@ -145,9 +145,15 @@ fn chart(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Fai
         exit::print(terminal, proven.notes(), &sources);
     }
     output::directory(out, proven.get().files())?;
+    let variants = palisade_matrix::resolutions(matrix);
+    let extent = if variants.exhaustive {
+        "every variant".to_owned()
+    } else {
+        format!("{} variants that cover the toggles", variants.choices.len())
+    };
     let _ = writeln!(
         terminal.err,
-        "proven for every variant and written: a chart in {}",
+        "proven for {extent} and written: a chart in {}",
         out.display()
     );
     Ok(Exit::Holds)
