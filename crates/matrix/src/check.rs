@@ -28,13 +28,51 @@ pub(crate) fn check(matrix: &Matrix, out: &mut Vec<Diagnostic>) {
     for cell in &matrix.cells {
         known(&cell.from, "zone", &zone_names(matrix), out);
         known(&cell.to, "zone", &zone_names(matrix), out);
+        for at in cell.hops.iter().filter_map(|hop| hop.at.as_ref()) {
+            known(at, GATEWAY, &gateways(matrix), out);
+        }
     }
     cells(matrix, out);
     let flows: Vec<&str> = matrix.flows.iter().map(|f| f.id.value.as_str()).collect();
     for exception in &matrix.exceptions {
         known(&exception.flow, "flow", &flows, out);
+        if let Some(date) = exception.expires.as_ref().filter(|d| !is_date(d)) {
+            out.push(
+                Diagnostic::error("PAL0235", format!("`{date}` is no date"))
+                    .at(exception.span, "`expires` of this exception")
+                    .help("write it as 2027-12-31"),
+            );
+        }
     }
     overrides(matrix, out);
+}
+
+/// What a flow goes `via`, and where a hop ends.
+const GATEWAY: &str = "component with `role: Gateway`";
+
+fn gateways(matrix: &Matrix) -> Vec<&str> {
+    let gateways = matrix.components.iter().filter(|c| c.gateway);
+    gateways.map(|c| c.name.value.as_str()).collect()
+}
+
+/// `YYYY-MM-DD` with a month and a day that exist in some year.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else {
+        return false;
+    };
+    let number = |part: &str, length: usize| {
+        (part.len() == length)
+            .then(|| part.parse::<u32>().ok())
+            .flatten()
+    };
+    let longest = match number(month, 2) {
+        Some(2) => 29,
+        Some(4 | 6 | 9 | 11) => 30,
+        Some(1..=12) => 31,
+        _ => 0,
+    };
+    number(year, 4).is_some() && number(day, 2).is_some_and(|d| (1..=longest).contains(&d))
 }
 
 fn zone_names(matrix: &Matrix) -> Vec<&str> {
@@ -424,13 +462,7 @@ fn check_flow(matrix: &Matrix, flow: &Flow, out: &mut Vec<Diagnostic>) {
         known(name, "component, endpoint or zone", &parties, out);
     }
     if let Some(via) = &flow.via {
-        let gateways: Vec<&str> = matrix
-            .components
-            .iter()
-            .filter(|c| c.gateway)
-            .map(|c| c.name.value.as_str())
-            .collect();
-        known(via, "component with `role: Gateway`", &gateways, out);
+        known(via, GATEWAY, &gateways(matrix), out);
     }
     if matches!(&flow.ports, FlowPorts::Items(items) if items.is_empty()) {
         out.push(

@@ -201,6 +201,22 @@ fn variant(matrix: &Matrix, intent: &Intent) -> String {
     if !plain.is_empty() {
         parts.push(format!("{} toggles at their defaults", plain.len()));
     }
+    let given = |name: &str| {
+        let wanted = format!("parameter {name}");
+        intent.resolution.iter().any(|(n, _)| *n == wanted)
+    };
+    let placeholders: Vec<&str> = matrix
+        .parameters
+        .iter()
+        .filter(|p| p.default.is_none() && p.placeholder.is_some() && !given(&p.name.value))
+        .map(|p| p.name.value.as_str())
+        .collect();
+    if !placeholders.is_empty() {
+        parts.push(format!(
+            "placeholders for {} (give real values with --set)",
+            placeholders.join(", ")
+        ));
+    }
     if parts.is_empty() {
         parts.push("the only one".to_owned());
     }
