@@ -233,7 +233,8 @@ fn is_plain(text: &str) -> bool {
         && text.chars().all(ok)
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
-        && !matches!(text, "y" | "Y" | "n" | "N")
+        // A lone dot is a number to some readers of YAML 1.1.
+        && text != "."
         && !is_sexagesimal(text)
         && scalar::resolve(text) == Scalar::String
         && !text.starts_with("0o")

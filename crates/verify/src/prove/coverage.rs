@@ -180,13 +180,15 @@ fn not_enrolled(
 
 fn mode(context: &Context<'_>, component: &Component, endpoint: EndpointId) -> Option<Diagnostic> {
     let pod = context.engine.pod(endpoint)?;
-    let port = component
-        .ports
-        .iter()
-        .filter(|p| !p.mesh_bypass)
-        .map(|p| p.port)
-        .find(|p| context.engine.mtls_mode(endpoint, *p).is_some())
-        .unwrap_or(1);
+    // The mode of the workload is that of a port which no `portLevelMtls` names. Single ports are judged
+    // by what the flows demand of them.
+    let named = |port: &u16| {
+        let policies = &context.world.peer_authentications;
+        policies.iter().any(|p| p.ports.contains_key(port))
+    };
+    let port = (1..=u16::MAX)
+        .filter(|port| !named(port))
+        .find(|port| context.engine.mtls_mode(endpoint, *port).is_some())?;
     let actual = context.engine.mtls_mode(endpoint, port)?;
     let (severity, weaker) = if rank(actual) < rank(component.mtls) {
         (Severity::Error, "weaker than")
@@ -204,7 +206,7 @@ fn mode(context: &Context<'_>, component: &Component, endpoint: EndpointId) -> O
                 component.name, component.mtls
             ),
         )
-        .at_opt(pod.origin.0, format!("port {port} of this workload"))
+        .at_opt(pod.origin.0, "this workload")
         .at_opt(component.origin.0, "declared here")
         .help("set the mode in a PeerAuthentication of the namespace or of the mesh"),
     )
