@@ -1,6 +1,7 @@
 //! Scenarios, generators and the contract that every engine meets (tests only).
 
 mod contract;
+pub mod intents;
 pub mod print;
 pub mod specs;
 pub mod worlds;

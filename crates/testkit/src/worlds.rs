@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Namespaces; `istio-system` is the mesh's root.
-const NAMESPACES: [&str; 3] = ["shop", "bank", "istio-system"];
+pub(crate) const NAMESPACES: [&str; 3] = ["shop", "bank", "istio-system"];
 /// Ports that policies, Services and containers name, borders included.
 const PORTS: [u16; 7] = [1, 80, 8080, 8081, 9000, 15090, 65535];
 /// Blocks that policies name.
@@ -74,7 +74,7 @@ fn operator() -> impl Strategy<Value = Operator> {
     ]
 }
 
-fn selector() -> impl Strategy<Value = Selector> {
+pub(crate) fn selector() -> impl Strategy<Value = Selector> {
     let requirement =
         (select(&["app", "tier", "none"][..]), operator()).prop_map(|(key, operator)| {
             LabelRequirement {
@@ -97,7 +97,7 @@ fn port_name() -> impl Strategy<Value = String> {
     select(&["web", "admin"][..]).prop_map(str::to_owned)
 }
 
-fn policy_port() -> impl Strategy<Value = PolicyPort> {
+pub(crate) fn policy_port() -> impl Strategy<Value = PolicyPort> {
     prop_oneof![
         (protocol(), port()).prop_map(|(protocol, first)| PolicyPort::Range {
             protocol,
@@ -118,7 +118,7 @@ fn policy_port() -> impl Strategy<Value = PolicyPort> {
     ]
 }
 
-fn peer() -> impl Strategy<Value = Peer> {
+pub(crate) fn peer() -> impl Strategy<Value = Peer> {
     let namespaces = prop_oneof![
         select(&NAMESPACES[..]).prop_map(|n| NamespaceMatch::Named(n.to_owned())),
         selector().prop_map(NamespaceMatch::Selector),
