@@ -91,6 +91,28 @@ pub fn declares(world: &World, grant: &Grant, flow: &Flow) -> bool {
         && on_ports(world, grant.ports.as_deref(), flow)
 }
 
+/// Whether a flow is between a pod and its own node, which no policy can keep out.
+#[must_use]
+pub fn is_own_node(world: &World, flow: &Flow) -> bool {
+    let between = |subject: Endpoint, peer: Endpoint| {
+        let Some(subject) = pod(world, subject) else {
+            return false;
+        };
+        let node = &subject.node_addresses.known;
+        match peer {
+            Endpoint::Address(address) => node.contains(&address),
+            Endpoint::Pod(_) => pod(world, peer).is_some_and(|peer| {
+                let own = peer.addresses.known.iter();
+                peer.host_network
+                    && own
+                        .chain(&peer.node_addresses.known)
+                        .any(|a| node.contains(a))
+            }),
+        }
+    };
+    between(flow.source, flow.destination) || between(flow.destination, flow.source)
+}
+
 /// Whether some claim excludes undeclared flows at an end.
 #[must_use]
 pub fn claimed(world: &World, intent: &Intent, flow: &Flow) -> bool {
@@ -142,11 +164,12 @@ fn is_party(world: &World, party: &Party, end: Endpoint) -> bool {
         }
         (Peer::Block { cidr, except }, Endpoint::Pod(_)) => pod(world, end).is_some_and(|pod| {
             let on_host = pod.host_network || pod.host_group;
-            let by_address = on_host || world.profile.ip_block_matches_pods;
-            let own = pod.addresses.in_block(cidr, except);
-            let node = || pod.node_addresses.in_block(cidr, except);
-            let found = own.or_else(|| node().filter(|_| on_host));
-            by_address && found.unwrap_or(true)
+            let found = if pod.addresses.known.is_empty() {
+                pod.node_addresses.in_block(cidr, except)
+            } else {
+                pod.addresses.in_block(cidr, except)
+            };
+            on_host && found == Some(true)
         }),
     })
 }

@@ -6,7 +6,7 @@ use palisade_diagnostics::Verdict;
 use palisade_netmodel::{
     Encryption, Endpoint, Flow, Intent, Outcome, Requirement, World, reference,
 };
-use palisade_testkit::intents::{claimed, declares, intent};
+use palisade_testkit::intents::{claimed, declares, intent, is_own_node};
 use palisade_testkit::worlds::{interesting_flows, world};
 use palisade_verify::{Options, prove};
 use proptest::prelude::*;
@@ -45,7 +45,8 @@ fn brute_force(world: &World, intent: &Intent, flows: &[Flow]) -> Vec<(Flaw, Flo
                 .filter(|g| declares(world, g, flow))
                 .collect();
             let certain = decision.outcome == Outcome::Allow;
-            if certain && grants.is_empty() && claimed(world, intent, flow) {
+            let open = certain && grants.is_empty() && !is_own_node(world, flow);
+            if open && claimed(world, intent, flow) {
                 return Some((Flaw::Undeclared, *flow));
             }
             let pods = |end| matches!(end, Endpoint::Pod(_));

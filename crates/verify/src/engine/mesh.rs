@@ -247,16 +247,15 @@ fn borders(world: &World, pod: &Pod, policies: &Applicable<'_>) -> Vec<(u16, u16
     for server in servers(world, pod) {
         edges = edges.union(&PortSet::single(Protocol::Tcp, server.port));
     }
-    if let Proxy::Sidecar { inbound, .. } = &pod.proxy {
-        edges = edges.union(&inbound.bypass);
-    }
+    // Neighbouring ports of Services and servers may differ from each other.
     for (first, last) in edges.ranges(Protocol::Tcp) {
-        // Neighbouring ports may differ from each other; long ranges come from annotations and are one.
-        if last - first < 64 {
-            (*first..=*last).for_each(&mut cut);
+        (*first..=*last).for_each(&mut cut);
+    }
+    if let Proxy::Sidecar { inbound, .. } = &pod.proxy {
+        for (first, last) in inbound.bypass.ranges(Protocol::Tcp) {
+            cut(*last);
+            cut(first.saturating_sub(1));
         }
-        cut(*last);
-        cut(first.saturating_sub(1));
     }
     // Without a Service, a caller's own exclusions decide what it sends.
     for other in &world.pods {

@@ -1,6 +1,7 @@
 //! The intent, matched against the endpoints of a world.
 
 use crate::engine::{Bits, EndpointId, Engine, namespace_matches, ports_on};
+use ipnet::IpNet;
 use palisade_netmodel::{Claim, Direction, Grant, Intent, Party, Peer, Peers, Pod, PortSet, World};
 
 /// Which endpoints each grant, claim and component means.
@@ -8,8 +9,8 @@ use palisade_netmodel::{Claim, Direction, Grant, Intent, Party, Peer, Peers, Pod
 pub(crate) struct Declared {
     /// Per grant: sources and destinations.
     grants: Vec<(Bits, Bits)>,
-    /// The same, and the pods that a declared block means if their unknown address lies in it. Whatever
-    /// else their address admits them to is found at the cells of addresses themselves.
+    /// The same, and the pods of the host network that a declared block means if their unknown address
+    /// lies in it. What else their address admits them to is found at the cells of addresses.
     covering: Vec<(Bits, Bits)>,
     /// Per endpoint: the first claim of each direction, as an index into the intent.
     ingress: Vec<Option<usize>>,
@@ -82,13 +83,32 @@ impl Declared {
         &self,
         intent: &'i Intent,
         engine: &Engine<'_>,
+        ends: (EndpointId, EndpointId),
+    ) -> Vec<(&'i Grant, PortSet)> {
+        Self::among(&self.grants, intent, engine, ends)
+    }
+
+    /// The same, with those that may mean an end by an address that is not known.
+    pub(crate) fn perhaps_between<'i>(
+        &self,
+        intent: &'i Intent,
+        engine: &Engine<'_>,
+        ends: (EndpointId, EndpointId),
+    ) -> Vec<(&'i Grant, PortSet)> {
+        Self::among(&self.covering, intent, engine, ends)
+    }
+
+    fn among<'i>(
+        sides: &[(Bits, Bits)],
+        intent: &'i Intent,
+        engine: &Engine<'_>,
         (source, destination): (EndpointId, EndpointId),
     ) -> Vec<(&'i Grant, PortSet)> {
         let target = engine.pod(destination);
         intent
             .grants
             .iter()
-            .zip(&self.covering)
+            .zip(sides)
             .filter(|(_, (from, to))| {
                 from.contains(source.index()) && to.contains(destination.index())
             })
@@ -143,17 +163,13 @@ fn covered(engine: &Engine<'_>, whole: &Party) -> Bits {
         let Some(pod) = pod_at(engine, index) else {
             continue;
         };
-        let on_host = pod.host_network || pod.host_group;
-        let by_address = on_host || engine.world().profile.ip_block_matches_pods;
         let in_some = peers.iter().any(|peer| match peer {
             Peer::Block { cidr, except } => {
-                let own = pod.addresses.in_block(cidr, except);
-                let node = || pod.node_addresses.in_block(cidr, except);
-                own.or_else(|| node().filter(|_| on_host)).unwrap_or(true)
+                host_in_block(pod, cidr, except).is_none_or(|inside| inside)
             }
             Peer::Pods { .. } => false,
         });
-        if by_address && in_some {
+        if (pod.host_network || pod.host_group) && in_some {
             bits.insert(index);
         }
     }
@@ -176,6 +192,19 @@ fn means(engine: &Engine<'_>, peer: &Peer, index: usize) -> bool {
                 .address(EndpointId(id))
                 .is_some_and(|a| cidr.contains(&a) && !except.iter().any(|e| e.contains(&a)))
         }
+        // A pod on the host network has its node's address, which a block can mean.
+        (Peer::Block { cidr, except }, Some(pod)) if pod.host_network || pod.host_group => {
+            host_in_block(pod, cidr, except) == Some(true)
+        }
         _ => false,
+    }
+}
+
+/// Whether the address of a pod on the host network lies in a block; `None` if it is not known.
+fn host_in_block(pod: &Pod, cidr: &IpNet, except: &[IpNet]) -> Option<bool> {
+    if pod.addresses.known.is_empty() {
+        pod.node_addresses.in_block(cidr, except)
+    } else {
+        pod.addresses.in_block(cidr, except)
     }
 }

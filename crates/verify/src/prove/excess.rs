@@ -97,6 +97,7 @@ fn group(context: &Context<'_>) -> Groups {
             let granted = context.granted(ends);
             let certain = pair.passage.must.difference(&granted);
             let perhaps = pair.passage.may.difference(&granted).difference(&certain);
+            let perhaps = by_other_means(context, ends, &perhaps);
             for (ports, sure) in [(certain, true), (perhaps, false)] {
                 for (gap, ports) in gaps(context, ends, &ports, (into, out)) {
                     let pairs = groups.entry(gap).or_default();
@@ -111,6 +112,29 @@ fn group(context: &Context<'_>) -> Groups {
         }
     }
     groups
+}
+
+/// Ports that may pass, without those that pass only if an unknown address lies in an ipBlock and that
+/// are declared under the same condition.
+fn by_other_means(
+    context: &Context<'_>,
+    ends: (EndpointId, EndpointId),
+    perhaps: &PortSet,
+) -> PortSet {
+    if perhaps.is_empty() {
+        return PortSet::empty();
+    }
+    let engine = context.engine;
+    let network = engine
+        .half(Direction::Egress, ends.0, ends.1)
+        .and(&engine.half(Direction::Ingress, ends.0, ends.1));
+    let by_address = perhaps.difference(&network.must);
+    let declared = context
+        .declared
+        .perhaps_between(context.intent, engine, ends)
+        .iter()
+        .fold(PortSet::empty(), |set, (_, ports)| set.union(ports));
+    perhaps.difference(&declared.intersection(&by_address))
 }
 
 /// Splits undeclared ports by what lets them pass: at the destination if it is claimed, else at the
@@ -139,8 +163,7 @@ fn gaps(
             .engine
             .admitting_rule(direction, source, destination, port);
         let Some(rule) = rule else {
-            // The node itself: no rule is at fault.
-            out.push((Gap::NotIsolated(direction, claim), rest));
+            // The pod's own node, which no policy can keep out: nothing is at fault.
             return out;
         };
         let here = context

@@ -6,7 +6,7 @@ use crate::engine::{Bits, EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Direction, Fidelity, Grant, Party, PortSet, Protocol};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a declared flow ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,14 +31,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for flow in Flow::all(context.intent) {
         let mut all = Groups::new();
         for (index, grant) in &flow.grants {
-            let (groups, passing) = blocked(context, *index, grant);
-            let wider = matches!(grant.from.fidelity, Fidelity::Wider(_))
-                || matches!(grant.to.fidelity, Fidelity::Wider(_));
-            // Where the peers are wider than what is meant, one passing pair may be all that is meant.
-            if wider && passing {
-                continue;
-            }
-            for (key, pairs) in groups {
+            for (key, pairs) in blocked(context, *index, grant) {
                 all.entry(key).or_default().extend(pairs);
             }
         }
@@ -50,15 +43,24 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
-/// The pairs of a grant that are blocked in a half that the grant claims, and whether any passes.
-fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool) {
+/// The pairs of a grant that are blocked in a half that the grant claims. Where one party is wider than
+/// what is meant, one passing pair may be all that is meant for an end of the other party: such an end's
+/// pairs are left out.
+fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> Groups {
     let engine = context.engine;
     let mut groups = Groups::new();
-    let mut passing = false;
     let Some((from, to)) = context.declared.ends(index) else {
-        return (groups, passing);
+        return groups;
     };
-    let witness_of_width = width(context, grant, (from, to));
+    let wide = |party: &Party| matches!(party.fidelity, Fidelity::Wider(_));
+    let witnesses = width(context, grant, (from, to));
+    let mut passing = BTreeSet::new();
+    let exact_end = |(source, destination): (EndpointId, EndpointId)| {
+        let pair = (wide(&grant.from), wide(&grant.to));
+        let source = (!pair.0).then_some(source);
+        let destination = (!pair.1).then_some(destination);
+        (source, destination)
+    };
     for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
         let wanted = engine.ports_at(grant.ports.as_deref(), destination);
         for source in engine.endpoints().filter(|e| from.contains(e.index())) {
@@ -66,9 +68,8 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool)
                 continue;
             }
             let ends = (source, destination);
-            let halves = halves(context, grant, ends);
             let mut clear = true;
-            for (place, passage, policies) in halves {
+            for (place, passage, policies) in halves(context, grant, ends) {
                 let refused = wanted.difference(&passage.may);
                 let unsure = wanted.intersection(&passage.may).difference(&passage.must);
                 for (ports, certain) in [(refused, true), (unsure, false)] {
@@ -79,10 +80,18 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> (Groups, bool)
                     }
                 }
             }
-            passing |= clear && witness_of_width(ends);
+            if clear && witnesses(ends) {
+                passing.insert(exact_end(ends));
+            }
         }
     }
-    (groups, passing)
+    if wide(&grant.from) || wide(&grant.to) {
+        for pairs in groups.values_mut() {
+            pairs.retain(|pair| !passing.contains(&exact_end(pair.ends)));
+        }
+        groups.retain(|_, pairs| !pairs.is_empty());
+    }
+    groups
 }
 
 /// Which pairs show that a flow works although one of its parties is wider than what is meant. Where

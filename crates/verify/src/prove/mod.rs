@@ -20,8 +20,9 @@ use declared::Declared;
 use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Section, Severity, Verdict};
 use palisade_netmodel::{Grant, Intent, Peer, Peers, PortSet, World};
-use std::borrow::Cow;
-use std::cell::OnceCell;
+use rustc_hash::FxHashMap;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 /// How strictly to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,12 +48,12 @@ pub struct Proof {
     pub facts: Vec<Fact>,
 }
 
-/// Answers for pairs of endpoints, each worked out once: several checks ask for the same pairs.
-#[derive(Debug)]
+/// Answers for pairs of endpoints, each worked out once: several checks ask for the same pairs. Only what
+/// is asked for is kept.
+#[derive(Debug, Default)]
 struct Pairs {
-    len: usize,
-    passing: Vec<OnceCell<Pair>>,
-    granted: Vec<OnceCell<PortSet>>,
+    passing: RefCell<FxHashMap<(EndpointId, EndpointId), Rc<Pair>>>,
+    granted: RefCell<FxHashMap<(EndpointId, EndpointId), Rc<PortSet>>>,
 }
 
 /// What every check needs.
@@ -67,45 +68,23 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     /// What passes between two endpoints.
-    pub(crate) fn pair(&self, (source, destination): (EndpointId, EndpointId)) -> Cow<'_, Pair> {
-        let work = || self.engine.pair(source, destination);
-        match self
-            .pairs
-            .passing
-            .get(self.pairs.index(source, destination))
-        {
-            Some(cell) => Cow::Borrowed(cell.get_or_init(work)),
-            None => Cow::Owned(work()),
-        }
+    pub(crate) fn pair(&self, ends: (EndpointId, EndpointId)) -> Rc<Pair> {
+        let mut known = self.pairs.passing.borrow_mut();
+        let work = || Rc::new(self.engine.pair(ends.0, ends.1));
+        Rc::clone(known.entry(ends).or_insert_with(work))
     }
 
     /// Every port that some grant allows between two endpoints.
-    pub(crate) fn granted(&self, ends: (EndpointId, EndpointId)) -> Cow<'_, PortSet> {
+    pub(crate) fn granted(&self, ends: (EndpointId, EndpointId)) -> Rc<PortSet> {
+        let mut known = self.pairs.granted.borrow_mut();
         let work = || {
             let grants = self.declared.between(self.intent, self.engine, ends);
-            grants
+            let all = grants
                 .iter()
-                .fold(PortSet::empty(), |set, (_, ports)| set.union(ports))
+                .fold(PortSet::empty(), |set, (_, ports)| set.union(ports));
+            Rc::new(all)
         };
-        match self.pairs.granted.get(self.pairs.index(ends.0, ends.1)) {
-            Some(cell) => Cow::Borrowed(cell.get_or_init(work)),
-            None => Cow::Owned(work()),
-        }
-    }
-}
-
-impl Pairs {
-    fn new(len: usize) -> Self {
-        let cells = len * len;
-        Self {
-            len,
-            passing: std::iter::repeat_with(OnceCell::new).take(cells).collect(),
-            granted: std::iter::repeat_with(OnceCell::new).take(cells).collect(),
-        }
-    }
-
-    fn index(&self, source: EndpointId, destination: EndpointId) -> usize {
-        source.index() * self.len + destination.index()
+        Rc::clone(known.entry(ends).or_insert_with(work))
     }
 }
 
@@ -167,7 +146,7 @@ pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
         intent,
         declared: Declared::new(intent, &engine),
         options: *options,
-        pairs: Pairs::new(engine.len()),
+        pairs: Pairs::default(),
     };
     let mut findings = Findings::default();
     excess::check(&context, &mut findings);
