@@ -175,6 +175,7 @@ fn service(intent: &Intent, component: &Component) -> Service {
         origin: Origin::default(),
         object: ObjectRef::new(&component.namespace, &component.name),
         selector: Labels::from_iter([(MARK, component.name.as_str())]),
+        headless: false,
         ports: wanted
             .into_iter()
             .map(|(protocol, port)| ServicePort {

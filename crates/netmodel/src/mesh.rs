@@ -10,6 +10,8 @@ pub struct MeshConfig {
     pub root_namespace: String,
     /// Trust domain, `cluster.local` unless said otherwise.
     pub trust_domain: String,
+    /// `trustDomainAliases`: further names of the trust domain.
+    pub trust_domain_aliases: Vec<String>,
     /// `enableAutoMtls`, true by default.
     pub auto_mtls: bool,
     /// `outboundTrafficPolicy.mode`, ALLOW_ANY by default.
@@ -24,6 +26,7 @@ impl Default for MeshConfig {
         Self {
             root_namespace: "istio-system".to_owned(),
             trust_domain: "cluster.local".to_owned(),
+            trust_domain_aliases: Vec::new(),
             auto_mtls: true,
             outbound: OutboundMode::AllowAny,
             injector_shown: false,

@@ -246,6 +246,8 @@ pub struct Service {
     pub object: ObjectRef,
     /// `spec.selector` (missing or empty: the Service selects nothing by itself).
     pub selector: Labels,
+    /// `clusterIP: None`: callers get the pods' own addresses.
+    pub headless: bool,
     /// Ports.
     pub ports: Vec<ServicePort>,
 }

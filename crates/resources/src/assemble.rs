@@ -99,6 +99,8 @@ fn apply(mesh: &mut MeshConfig, settings: &MeshSettings) {
     if let Some(domain) = &settings.trust_domain {
         mesh.trust_domain.clone_from(domain);
     }
+    mesh.trust_domain_aliases
+        .clone_from(&settings.trust_domain_aliases);
     mesh.auto_mtls = settings.auto_mtls.unwrap_or(mesh.auto_mtls);
     mesh.outbound = settings.outbound.unwrap_or(mesh.outbound);
 }

@@ -65,6 +65,7 @@ pub(crate) struct MeshSettings {
     pub(crate) object: ObjectRef,
     pub(crate) root_namespace: Option<String>,
     pub(crate) trust_domain: Option<String>,
+    pub(crate) trust_domain_aliases: Vec<String>,
     pub(crate) auto_mtls: Option<bool>,
     pub(crate) outbound: Option<OutboundMode>,
 }

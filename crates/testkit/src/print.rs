@@ -264,10 +264,14 @@ fn service(service: &Service) -> Value {
         );
         Value::map(fields)
     });
-    let spec = Value::map([
+    let mut spec = vec![
         ("selector", texts(&service.selector)),
         ("ports", Value::List(ports.collect())),
-    ]);
+    ];
+    if service.headless {
+        spec.push(("clusterIP", Value::string("None")));
+    }
+    let spec = Value::map(spec);
     let none = Labels::default();
     let place = &service.object;
     object(

@@ -264,12 +264,14 @@ fn service() -> impl Strategy<Value = Service> {
         select(&NAMESPACES[..]),
         select(&["web", "db"][..]),
         labels(),
+        prop::bool::weighted(0.2),
         vec(port, 1..3),
     )
-        .prop_map(|(namespace, name, selector, ports)| Service {
+        .prop_map(|(namespace, name, selector, headless, ports)| Service {
             origin: Origin::default(),
             object: ObjectRef::new(namespace, name),
             selector,
+            headless,
             ports,
         })
 }

@@ -275,8 +275,9 @@ fn two_hops(
         hop: Hop::ToGateway,
         ..base(environment, flow, source, middle.clone())
     };
-    let own = flow.encryption.as_ref().map(|e| e.require);
-    let encryption = last.map(|h| h.require).or(own).unwrap_or_default();
+    // The hop's word and the flow's (or the cell's) both count: the stronger one.
+    let demanded = requirement(environment, flow, (from, to));
+    let encryption = last.map_or(demanded, |hop| hop.require.max(demanded));
     let ports = ports(environment, flow, to, out);
     let from_gateway = Grant {
         ports: ports.map(|list| seen_by_proxy(list, encryption)),

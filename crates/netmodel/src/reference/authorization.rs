@@ -300,7 +300,14 @@ impl Request<'_> {
             let domain = &self.world.mesh.trust_domain;
             let (namespace, account) = (&caller.namespace, &caller.service_account);
             let principal = format!("{domain}/ns/{namespace}/sa/{account}");
+            // The mesh's domain goes by its aliases as well, and by `cluster.local` always.
+            let names = self.world.mesh.trust_domain_aliases.iter();
+            let mut names = names.map(String::as_str).chain(["cluster.local"]);
             string_matches(pattern, &principal)
+                || names.any(|alias| {
+                    let rest = format!("/ns/{namespace}/sa/{account}");
+                    pattern.strip_prefix(alias) == Some(rest.as_str())
+                })
         }))
     }
 

@@ -4,8 +4,8 @@ use super::mesh::plain_cause;
 use super::peer_authentication::matches;
 use super::pod;
 use crate::{
-    Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Pod, PortSet, Protocol,
-    Proxy, Service, ServicePort, TargetPort, World,
+    Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Phase, Pod, PortSet,
+    Protocol, Proxy, Service, ServicePort, TargetPort, World,
 };
 
 /// One way to send.
@@ -117,10 +117,12 @@ fn by_service(
     (service, port): (&Service, &ServicePort),
     mode: MtlsMode,
 ) -> bool {
-    // Auto mTLS: on, the receiver has a sidecar, and its mode is not DISABLE.
+    // Auto mTLS: on, the receiver has a sidecar, and its mode is not DISABLE; for a headless Service, every
+    // pod behind it has one.
     let auto = world.mesh.auto_mtls
         && matches!(receiver.proxy, Proxy::Sidecar { .. })
-        && mode != MtlsMode::Disable;
+        && mode != MtlsMode::Disable
+        && (!service.headless || all_enrolled(world, service));
     let object = &service.object;
     let host = format!("{}.{}.svc.cluster.local", object.name, object.namespace);
     let Some(rule) = rule_for(world, caller, &object.namespace, &host) else {
@@ -132,6 +134,17 @@ fn by_service(
         Some(mode) => mode == ClientTls::IstioMutual,
         None => auto,
     }
+}
+
+/// Whether every live pod behind a Service has a sidecar.
+fn all_enrolled(world: &World, service: &Service) -> bool {
+    let behind = world.pods.iter().filter(|pod| {
+        pod.phase == Phase::Live
+            && pod.namespace == service.object.namespace
+            && matches(&service.selector, &pod.labels)
+    });
+    let mut behind = behind.map(|pod| matches!(pod.proxy, Proxy::Sidecar { .. }));
+    behind.all(|enrolled| enrolled)
 }
 
 /// The rule for a host: from the caller's namespace (unless that is the root), else from the
@@ -168,12 +181,19 @@ fn in_namespace<'w>(
             && matches(&rule.workload_selector, &caller.labels)
             && (!must_be_exported || is_exported(rule, &caller.namespace));
         let rank = |r: &DestinationRule| (!r.host.starts_with('*'), r.host.len());
-        // Of equal rules the last one read is kept, as for objects of one name.
-        if fits && best.is_none_or(|b| rank(rule) >= rank(b)) {
+        // Of rules for one host the first keeps its traffic policy; a later one counts where it has none.
+        let better = |b: &DestinationRule| {
+            rank(rule) > rank(b) || (rank(rule) == rank(b) && !has_policy(b) && has_policy(rule))
+        };
+        if fits && best.is_none_or(better) {
             best = Some(rule);
         }
     }
     best
+}
+
+fn has_policy(rule: &DestinationRule) -> bool {
+    rule.tls.is_some() || !rule.ports.is_empty()
 }
 
 fn host_fits(pattern: &str, host: &str) -> bool {

@@ -55,6 +55,11 @@ fn settings(mesh: Node<'_>, out: &mut Vec<Diagnostic>) -> MeshSettings {
     if let Some(mut fields) = fields {
         found.root_namespace = text_of(&mut fields, "rootNamespace", &mut inner);
         found.trust_domain = text_of(&mut fields, "trustDomain", &mut inner);
+        found.trust_domain_aliases = fields
+            .strings("trustDomainAliases", &mut inner)
+            .into_iter()
+            .map(|text| text.value)
+            .collect();
         found.auto_mtls = fields.bool("enableAutoMtls", &mut inner).map(|b| b.value);
         found.outbound = outbound(&mut fields, &mut inner);
     }

@@ -85,6 +85,7 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         } else {
             selector
         },
+        headless,
         ports: ports.into_iter().map(|(_, port)| port).collect(),
     };
     Some(Box::new(move |objects| objects.services.push(service)))

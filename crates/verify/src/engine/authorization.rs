@@ -271,8 +271,8 @@ impl Rules<'_> {
 
     fn principal(&self, pattern: &str) -> Truth {
         Some(self.identity().is_some_and(|caller| {
-            let principal = caller.spiffe.strip_prefix("spiffe://");
-            text_matches(pattern, principal.unwrap_or_default())
+            let principal = caller.spiffe.strip_prefix("spiffe://").unwrap_or_default();
+            text_matches(pattern, principal) || caller.aliases.iter().any(|a| a == pattern)
         }))
     }
 

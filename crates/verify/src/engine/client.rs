@@ -2,7 +2,7 @@
 
 use super::mesh::{Client, Source};
 use palisade_netmodel::{
-    ClientTls, DestinationRule, Labels, MtlsMode, Pod, PortSet, Protocol, Proxy, Service,
+    ClientTls, DestinationRule, Labels, MtlsMode, Phase, Pod, PortSet, Protocol, Proxy, Service,
     TargetPort, World,
 };
 
@@ -19,6 +19,8 @@ pub(super) struct Door<'w> {
     service: &'w Service,
     /// The Service's full name, as DestinationRules write it.
     host: String,
+    /// Whether auto mTLS is possible: always, but for a headless Service with a pod outside the mesh.
+    auto: bool,
     pub(super) port: u16,
     pub(super) name: &'w str,
     pub(super) app_protocol: Option<&'w str>,
@@ -37,6 +39,7 @@ pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>>
                 out.push(Door {
                     service,
                     host: format!("{}.{}.svc.cluster.local", object.name, object.namespace),
+                    auto: !service.headless || every_pod_enrolled(world, service),
                     port: sp.port,
                     name: &sp.name,
                     app_protocol: sp.app_protocol.as_deref(),
@@ -113,7 +116,22 @@ fn of_namespace<'w>(
             r.workload_selector.0.is_empty() || subset(&r.workload_selector, &client.labels)
         })
         .filter(visible)
-        .max_by_key(|r| (!r.host.starts_with('*'), r.host.len()))
+        // The first of equals keeps its policy; `max_by_key` takes the last of equals, so go backwards.
+        .rev()
+        .max_by_key(|r| {
+            let has_policy = r.tls.is_some() || !r.ports.is_empty();
+            (!r.host.starts_with('*'), r.host.len(), has_policy)
+        })
+}
+
+/// Whether all live pods that a Service selects have a sidecar.
+fn every_pod_enrolled(world: &World, service: &Service) -> bool {
+    world
+        .pods
+        .iter()
+        .filter(|p| p.phase == Phase::Live && p.namespace == service.object.namespace)
+        .filter(|p| subset(&service.selector, &p.labels))
+        .all(|p| matches!(p.proxy, Proxy::Sidecar { .. }))
 }
 
 fn host_matches(pattern: &str, host: &str) -> bool {
@@ -168,7 +186,8 @@ fn sends_mtls(
     let object = &door.service.object;
     let auto = world.mesh.auto_mtls
         && mode != MtlsMode::Disable
-        && matches!(destination.proxy, Proxy::Sidecar { .. });
+        && matches!(destination.proxy, Proxy::Sidecar { .. })
+        && door.auto;
     let Some(rule) = lookup(world, client, &object.namespace, &door.host) else {
         return auto;
     };

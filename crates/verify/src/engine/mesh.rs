@@ -27,17 +27,24 @@ pub(crate) struct Client<'w> {
     pub(super) pod: &'w Pod,
     /// `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`.
     pub(super) spiffe: String,
+    /// The same principal under the other names of the trust domain.
+    pub(super) aliases: Vec<String>,
 }
 
 impl<'w> Client<'w> {
     /// The client of a pod.
     pub(crate) fn new(world: &World, pod: &'w Pod) -> Self {
         let (domain, namespace) = (&world.mesh.trust_domain, &pod.namespace);
-        let spiffe = format!(
-            "spiffe://{domain}/ns/{namespace}/sa/{}",
-            pod.service_account
-        );
-        Self { pod, spiffe }
+        let rest = format!("/ns/{namespace}/sa/{}", pod.service_account);
+        let names = world.mesh.trust_domain_aliases.iter().map(String::as_str);
+        Self {
+            pod,
+            spiffe: format!("spiffe://{domain}{rest}"),
+            aliases: names
+                .chain(["cluster.local"])
+                .map(|alias| format!("{alias}{rest}"))
+                .collect(),
+        }
     }
 }
 
