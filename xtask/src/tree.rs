@@ -22,19 +22,21 @@ impl File {
         self.path.ends_with(".rs")
     }
 
-    /// The lines before the tests, numbered from 1. By the house style a file ends with its tests;
-    /// files of tests alone have none.
+    /// The lines before the tests, numbered from 1. By the house style a file ends with its tests, or
+    /// names a file of tests; files of tests alone have none.
     pub(crate) fn product_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let tests = ["/tests/", "/benches/", "/tests.rs", "_tests.rs"];
+        let lines: Vec<&str> = self.text.lines().collect();
+        let of_file = |line: &str| line.starts_with("mod ") && line.ends_with(';');
+        let inline = lines
+            .windows(2)
+            .position(|two| two[0].trim_end() == "#[cfg(test)]" && !of_file(two[1]));
         let count = if tests.iter().any(|part| self.path.contains(part)) {
             0
         } else {
-            usize::MAX
+            inline.unwrap_or(lines.len())
         };
-        let lines = self.text.lines().zip(1..).map(|(line, n)| (n, line));
-        lines
-            .take(count)
-            .take_while(|(_, line)| line.trim_end() != "#[cfg(test)]")
+        (1..).zip(lines).take(count)
     }
 }
 

@@ -65,6 +65,13 @@ pub(crate) fn read(sources: &Sources, files: &[FileId]) -> Rows {
         };
         let parsed = palisade_yaml::parse(*file, &source.text, &Limits::default());
         rows.diagnostics.extend(parsed.diagnostics);
+        if parsed.documents.is_empty() && rows.diagnostics.is_empty() {
+            rows.diagnostics.push(no_rows(Span {
+                file: *file,
+                start: 0,
+                end: 0,
+            }));
+        }
         for document in &parsed.documents {
             let root = document.root();
             let Some(mut fields) = Fields::of(root, "expectations", &mut rows.diagnostics) else {
@@ -72,11 +79,7 @@ pub(crate) fn read(sources: &Sources, files: &[FileId]) -> Rows {
             };
             let list = fields.list("expectations", &mut rows.diagnostics);
             if list.is_empty() {
-                rows.diagnostics.push(
-                    Diagnostic::error("PAL0511", "no rows under `expectations`")
-                        .at(root.span(), "")
-                        .help("see `palisade check --help` for a row"),
-                );
+                rows.diagnostics.push(no_rows(root.span()));
             }
             for node in list {
                 let row = row(node, &mut rows.diagnostics);
@@ -86,6 +89,12 @@ pub(crate) fn read(sources: &Sources, files: &[FileId]) -> Rows {
         }
     }
     rows
+}
+
+fn no_rows(span: Span) -> Diagnostic {
+    Diagnostic::error("PAL0511", "no rows under `expectations`")
+        .at(span, "")
+        .help("see `palisade check --help` for a row")
 }
 
 fn row(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<Expectation> {

@@ -44,7 +44,8 @@ impl Reader {
             let mut files = Vec::new();
             self.walk(path, 0, &mut files);
             files.sort();
-            if files.is_empty() {
+            // What Palisade wrote may hold nothing: a variant without objects.
+            if files.is_empty() && !path.join(crate::output::MARKER).is_file() {
                 self.bad.push(
                     Diagnostic::error("PAL0503", format!("no manifests in `{}`", path.display()))
                         .help("give a directory that holds .yaml, .yml or .json files"),
@@ -137,16 +138,19 @@ impl Reader {
     }
 
     fn refuse(&mut self, path: &Path, error: &io::Error) {
-        self.unreadable.push(
-            Diagnostic::error("PAL0501", format!("cannot read `{}`", path.display()))
-                .note(error.to_string())
-                .help(match error.kind() {
-                    io::ErrorKind::NotFound => "check the path",
-                    io::ErrorKind::PermissionDenied => "check the permissions of the file",
-                    _ => "check the file and the disk",
-                }),
-        );
+        self.unreadable.push(cannot_read(path, error));
     }
+}
+
+/// Why a file or directory cannot be read.
+pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::error("PAL0501", format!("cannot read `{}`", path.display()))
+        .note(error.to_string())
+        .help(match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "check the permissions of the file",
+            _ => "check the file and the disk",
+        })
 }
 
 fn is_manifest(path: &Path) -> bool {

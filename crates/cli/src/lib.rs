@@ -16,6 +16,7 @@ mod verdict;
 
 use clap::Parser;
 use exit::Exit;
+use output::Results;
 use palisade_diagnostics::{Sources, render::Style};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -65,16 +66,21 @@ pub(crate) struct Terminal<'a> {
 /// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let (mut out, mut err) = (Results::new(io::stdout().lock()), io::stderr());
     let exit = run(
         std::env::args_os(),
         &mut out,
         &mut err,
         (io::stdout().is_terminal(), io::stderr().is_terminal()),
     );
-    // A reader that has gone away is not an error of ours.
-    let _ = out.flush();
-    ExitCode::from(exit)
+    let Some(error) = out.failure() else {
+        return ExitCode::from(exit);
+    };
+    let _ = writeln!(
+        err,
+        "error[PAL0505]: cannot write to standard output\n  = note: {error}\n  = help: check that the device has space, or write to a file with --out"
+    );
+    ExitCode::from(Exit::Environment.code())
 }
 
 /// Runs one command line, writing to `out` and `err`; `terminals` says which of them are terminals.

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-/// The file that marks a directory as written by Palisade, so that it may be replaced.
-const MARKER: &str = ".palisade";
+/// The file that lists what Palisade wrote into a directory, so that it may be replaced.
+pub(crate) const MARKER: &str = ".palisade";
 
 /// Writes one file whole.
 pub(crate) fn file(path: &Path, text: &str) -> Result<(), Failure> {
@@ -30,7 +30,9 @@ pub(crate) fn file(path: &Path, text: &str) -> Result<(), Failure> {
 pub(crate) fn directory(path: &Path, files: &[(String, String)]) -> Result<(), Failure> {
     let refuse = |error: &io::Error| cannot_write(path, error);
     replaceable(path)?;
-    let parent = parent(path);
+    // A link stays a link: what it leads to is replaced.
+    let place = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let parent = parent(place);
     fs::create_dir_all(&parent).map_err(|e| refuse(&e))?;
     let temporary = Builder::new()
         .prefix(".palisade-")
@@ -39,14 +41,56 @@ pub(crate) fn directory(path: &Path, files: &[(String, String)]) -> Result<(), F
     for (name, text) in files {
         write_below(temporary.path(), name, text).map_err(|e| refuse(&e))?;
     }
-    write_below(
-        temporary.path(),
-        MARKER,
-        "This directory is written by `palisade compile` and is replaced as a whole.\n",
-    )
-    .map_err(|e| refuse(&e))?;
+    let mut list = String::from("# Written by Palisade; the directory is replaced as a whole.\n");
+    for (name, _) in files {
+        list.push_str(name);
+        list.push('\n');
+    }
+    write_below(temporary.path(), MARKER, &list).map_err(|e| refuse(&e))?;
     readable_directory(temporary.path()).map_err(|e| refuse(&e))?;
-    swap(temporary, path).map_err(|e| refuse(&e))
+    swap(temporary, place).map_err(|e| refuse(&e))
+}
+
+/// Standard output that remembers when a result could not be written.
+pub(crate) struct Results<W> {
+    inner: W,
+    failed: Option<io::Error>,
+}
+
+impl<W: Write> Results<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self {
+            inner,
+            failed: None,
+        }
+    }
+
+    /// Why a result could not be written. A reader that has gone away is no failure of ours.
+    pub(crate) fn failure(mut self) -> Option<io::Error> {
+        let _ = self.flush();
+        self.failed
+            .filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            let again = io::Error::new(error.kind(), error.to_string());
+            self.failed.get_or_insert(again);
+        }
+        result
+    }
+}
+
+impl<W: Write> Write for Results<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.inner.flush();
+        self.note(flushed)
+    }
 }
 
 /// Puts the new directory in the place of the old one; the old one returns if that fails.
@@ -70,25 +114,47 @@ fn swap(new: TempDir, path: &Path) -> io::Result<()> {
 }
 
 fn replaceable(path: &Path) -> Result<(), Failure> {
-    let entries = match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+    let found = match below(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(cannot_write(path, &error)),
     };
-    if !entries || path.join(MARKER).is_file() {
-        return Ok(());
+    let list = fs::read_to_string(path.join(MARKER)).unwrap_or_default();
+    let ours = |name: &str| name == MARKER || list.lines().any(|line| line == name);
+    match found.iter().find(|name| !ours(name)) {
+        None => Ok(()),
+        Some(other) => Err(Failure::usage(
+            Diagnostic::error(
+                "PAL0506",
+                format!(
+                    "`{}` holds files that Palisade did not write",
+                    path.display()
+                ),
+            )
+            .note(format!("for example `{other}`"))
+            .note("the output directory is replaced as a whole, so nothing stale stays in it")
+            .help("give a directory that does not exist yet, or an empty one"),
+        )),
     }
-    Err(Failure::usage(
-        Diagnostic::error(
-            "PAL0506",
-            format!(
-                "`{}` holds files that Palisade did not write",
-                path.display()
-            ),
-        )
-        .note("the output directory is replaced as a whole, so nothing stale stays in it")
-        .help("give a directory that does not exist yet, or an empty one"),
-    ))
+}
+
+/// The files below a directory, by their relative names.
+fn below(root: &Path) -> io::Result<Vec<String>> {
+    let mut out = Vec::new();
+    let mut stack = vec![root.to_owned()];
+    while let Some(directory) = stack.pop() {
+        for entry in fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.is_dir() && !path.is_symlink() {
+                stack.push(path);
+            } else {
+                let relative = path.strip_prefix(root).unwrap_or(&path);
+                out.push(relative.display().to_string());
+            }
+        }
+    }
+    out.sort();
+    Ok(out)
 }
 
 fn write_below(root: &Path, name: &str, text: &str) -> io::Result<()> {

@@ -3,12 +3,12 @@
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
 use crate::exit::{self, Exit, Failure};
-use crate::input::Reader;
+use crate::input::{Reader, cannot_read};
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources};
 use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, World};
-use palisade_resources::{Input, Loaded, Role};
+use palisade_resources::{Input, Loaded, Options, Role};
 use std::path::{Path, PathBuf};
 
 /// Where the matrix and the manifests are.
@@ -88,11 +88,13 @@ impl Project {
             diagnostics.extend(parsed.diagnostics);
             parsed.matrix
         });
-        let loaded = (!inputs.is_empty()).then(|| load(&reader.sources, &inputs));
+        let matrix = matrix.flatten();
+        let options = mesh_of(matrix.as_ref());
+        let loaded = (!inputs.is_empty()).then(|| load(&reader.sources, &inputs, &options));
         if let Some(loaded) = &loaded {
             diagnostics.extend(loaded.diagnostics.iter().cloned());
         }
-        let mut project = Self::finish(reader, matrix.flatten(), loaded, diagnostics)?;
+        let mut project = Self::finish(reader, matrix, loaded, diagnostics)?;
         project.inputs = inputs;
         Ok(project)
     }
@@ -173,9 +175,17 @@ pub(crate) fn texts<'s>(sources: &'s Sources, files: &[FileId]) -> Vec<(FileId, 
 }
 
 /// Loads files with their roles.
-pub(crate) fn load(sources: &Sources, files: &[(FileId, Role)]) -> Loaded {
-    let inputs = inputs(sources, files);
-    palisade_resources::load(&inputs, &palisade_resources::Options::default())
+pub(crate) fn load(sources: &Sources, files: &[(FileId, Role)], options: &Options) -> Loaded {
+    palisade_resources::load(&inputs(sources, files), options)
+}
+
+/// The mesh that a matrix describes is assumed where the manifests do not show it.
+pub(crate) fn mesh_of(matrix: Option<&Matrix>) -> Options {
+    Options {
+        mesh_root: matrix.map(|m| m.istio.root_namespace.clone()),
+        trust_domain: matrix.map(|m| m.istio.trust_domain.clone()),
+        ..Options::default()
+    }
 }
 
 fn inputs<'s>(sources: &'s Sources, files: &[(FileId, Role)]) -> Vec<Input<'s>> {
@@ -199,6 +209,9 @@ fn matrix_files(
     if !args.matrix.is_empty() {
         return Ok(args.matrix.iter().flat_map(|p| reader.read(p)).collect());
     }
+    if let Err(error) = std::fs::metadata(directory) {
+        return Err(Failure::environment(cannot_read(directory, &error)));
+    }
     let file = directory.join("matrix.yaml");
     if !file.exists() {
         return Err(no_matrix(directory));
@@ -212,7 +225,7 @@ fn no_matrix(directory: &Path) -> Failure {
             "PAL0504",
             format!("no matrix.yaml in `{}`", directory.display()),
         )
-        .help("give the project directory, or the matrix with --matrix FILE")
+        .help("give the project directory (not a file in it), or the matrix with --matrix FILE")
         .help("`palisade verify examples/eem` shows a small one"),
     )
 }

@@ -2,10 +2,11 @@
 
 use crate::choice::ChoiceArgs;
 use crate::exit::Failure;
+use crate::project::mesh_of;
 use palisade_compile::Deployed;
 use palisade_diagnostics::{FileId, Section, Severity};
 use palisade_matrix::Matrix;
-use palisade_netmodel::World;
+use palisade_netmodel::{Intent, World};
 use palisade_resources::{Input, Options};
 use palisade_verify::{Change, difference};
 
@@ -20,6 +21,7 @@ pub(crate) fn effects(
     inputs: &[Input<'_>],
 ) -> Result<Section, Failure> {
     let base = choice.choice()?;
+    let options = mesh_of(Some(matrix));
     let mut paragraphs = vec![
         "Computed from the compiled policies over the workloads, everything else as chosen."
             .to_owned(),
@@ -33,7 +35,7 @@ pub(crate) fn effects(
             if let Some(problem) = problems.iter().find(|d| d.severity == Severity::Error) {
                 return Err(problem.title.clone());
             }
-            Ok(compiled(&intent, inputs))
+            Ok(compiled(&intent, inputs, &options))
         };
         let default = if toggle.default { "on" } else { "off" };
         paragraphs.push(match (world(false), world(true)) {
@@ -58,11 +60,10 @@ pub(crate) fn effects(
 }
 
 /// The workloads under the compiled policies of an intent.
-fn compiled(intent: &palisade_netmodel::Intent, inputs: &[Input<'_>]) -> World {
-    let options = Options::default();
+fn compiled(intent: &Intent, inputs: &[Input<'_>], options: &Options) -> World {
     let deployed = Deployed {
         inputs,
-        options: &options,
+        options,
         adjust: &|_| {},
     };
     let artefacts = palisade_compile::compile(intent, &deployed.world(intent));

@@ -47,6 +47,9 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// What to do, one sentence each, most useful first.
     pub help: Vec<String>,
+    /// Whether it tells of something that was read and that answers leave out: then no answer is
+    /// more than "as far as it was read".
+    pub left_out: bool,
 }
 
 impl Diagnostic {
@@ -61,6 +64,7 @@ impl Diagnostic {
             witness: None,
             notes: Vec::new(),
             help: Vec::new(),
+            left_out: false,
         }
     }
 
@@ -99,6 +103,13 @@ impl Diagnostic {
             Some(span) => self.at(span, text),
             None => self,
         }
+    }
+
+    /// Says that answers leave out what this tells of.
+    #[must_use]
+    pub fn leaving_out(mut self) -> Self {
+        self.left_out = true;
+        self
     }
 
     /// Sets the witness.

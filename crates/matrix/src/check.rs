@@ -453,6 +453,25 @@ fn check_endpoint(matrix: &Matrix, endpoint: &Endpoint, out: &mut Vec<Diagnostic
     }
 }
 
+/// A gateway that listens on no port admits nobody, whatever goes through it.
+fn deaf_gateway(matrix: &Matrix, via: &Text) -> Option<Diagnostic> {
+    let gateway = matrix
+        .components
+        .iter()
+        .find(|c| c.name.value == via.value)?;
+    gateway.ports.is_empty().then(|| {
+        Diagnostic::error(
+            "PAL0209",
+            format!(
+                "gateway `{}` has no ports, so nothing goes through it",
+                via.value
+            ),
+        )
+        .at(via.span, "")
+        .help("list under `ports` of the component the ports that the gateway listens on")
+    })
+}
+
 fn check_flow(matrix: &Matrix, flow: &Flow, out: &mut Vec<Diagnostic>) {
     let parties: Vec<&str> = (matrix.components.iter().map(|c| c.name.value.as_str()))
         .chain(matrix.endpoints.iter().map(|e| e.name.value.as_str()))
@@ -463,6 +482,7 @@ fn check_flow(matrix: &Matrix, flow: &Flow, out: &mut Vec<Diagnostic>) {
     }
     if let Some(via) = &flow.via {
         known(via, GATEWAY, &gateways(matrix), out);
+        out.extend(deaf_gateway(matrix, via));
     }
     if matches!(&flow.ports, FlowPorts::Items(items) if items.is_empty()) {
         out.push(

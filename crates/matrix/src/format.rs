@@ -1,8 +1,8 @@
 //! The one layout of a matrix: two spaces, lists at the indentation of their key, one blank line at
 //! most, comments where they were. What is written in `{}` or `[]` stays so.
 
-use palisade_diagnostics::{Diagnostic, FileId, Severity};
-use palisade_yaml::{Kind, Limits, Node, Value, parse};
+use palisade_diagnostics::{Diagnostic, FileId, Severity, Span};
+use palisade_yaml::{Document, Kind, Limits, Node, Value, parse};
 
 /// Formats a text. If a document cannot be read the text comes back as it was, with the diagnostics.
 /// The result always means the same: it is read back and compared.
@@ -15,6 +15,10 @@ pub fn format(file: FileId, text: &str) -> (String, Vec<Diagnostic>) {
         .any(|d| d.severity == Severity::Error)
     {
         return (text.to_owned(), parsed.diagnostics);
+    }
+    let strangers: Vec<Diagnostic> = parsed.documents.iter().filter_map(stranger).collect();
+    if !strangers.is_empty() {
+        return (text.to_owned(), strangers);
     }
     let mut out = String::new();
     let mut printer = Printer {
@@ -45,9 +49,26 @@ pub fn format(file: FileId, text: &str) -> (String, Vec<Diagnostic>) {
             "PAL0240",
             "this layout is not understood; the file is left as it is",
         )
-        .help("write block style with two spaces of indentation");
+        .help("write block style with two spaces of indentation, and no comments inside brackets");
         (text.to_owned(), vec![diagnostic])
     }
+}
+
+/// A document that is no matrix: its layout is not this language's to choose.
+fn stranger(document: &Document) -> Option<Diagnostic> {
+    let root = document.root();
+    let kind = root.get("kind").and_then(Node::text);
+    if matches!(kind, Some("TrafficMatrix" | "TrafficMatrixFragment")) {
+        return None;
+    }
+    let found = kind.map_or_else(String::new, |kind| format!(", but a {kind}"));
+    let start = root.span().start;
+    let head = Span::new(root.span().file, start, start);
+    Some(
+        Diagnostic::error("PAL0210", format!("not a matrix{found}"))
+            .at(head, "")
+            .help("give files of kind TrafficMatrix or TrafficMatrixFragment only"),
+    )
 }
 
 fn same(file: FileId, before: &str, after: &str) -> bool {

@@ -68,26 +68,25 @@ fn namespaces(world: &mut World, objects: &mut Objects) {
     }
 }
 
-/// The mesh: the user's word, then the ConfigMap of the root namespace, then Istio's defaults.
+/// The mesh: the ConfigMap of the root namespace, else what the caller assumes, else Istio's defaults.
 fn mesh(objects: &Objects, options: &Options) -> MeshConfig {
+    let default = MeshConfig::default();
     let mut mesh = MeshConfig {
+        root_namespace: options.mesh_root.clone().unwrap_or(default.root_namespace),
         injector_shown: objects.injector,
         ..MeshConfig::default()
     };
-    let wanted = options.mesh_root.as_ref().unwrap_or(&mesh.root_namespace);
     let all = &objects.mesh_settings;
-    let of_root = all.iter().find(|s| s.object.namespace == *wanted);
+    let of_root = all
+        .iter()
+        .find(|s| s.object.namespace == mesh.root_namespace);
     let only = match all.as_slice() {
-        [only] if options.mesh_root.is_none() => Some(only),
+        [only] => Some(only),
         _ => None,
     };
     if let Some(settings) = of_root.or(only) {
         apply(&mut mesh, settings);
-    }
-    if let Some(root) = &options.mesh_root {
-        mesh.root_namespace.clone_from(root);
-    }
-    if let Some(domain) = &options.trust_domain {
+    } else if let Some(domain) = &options.trust_domain {
         mesh.trust_domain.clone_from(domain);
     }
     mesh

@@ -48,11 +48,9 @@ pub struct Input<'a> {
 pub struct Options {
     /// Bounds of each text.
     pub limits: Limits,
-    /// Root namespace of the mesh, if it is known; else as the ConfigMap `istio` says, else
-    /// `istio-system`.
+    /// Root namespace of the mesh where no ConfigMap `istio` says otherwise. Default: `istio-system`.
     pub mesh_root: Option<String>,
-    /// Trust domain of the mesh, if it is known; else as the ConfigMap `istio` says, else
-    /// `cluster.local`.
+    /// Trust domain of the mesh where no ConfigMap `istio` says otherwise. Default: `cluster.local`.
     pub trust_domain: Option<String>,
 }
 
@@ -349,6 +347,7 @@ fn other_policy(name: &str, node: Node<'_>) -> Diagnostic {
     Diagnostic::warning(codes::OTHER_POLICY, format!("{name} is not read"))
         .at(span, "answers leave its effect out")
         .help("check by hand what it changes")
+        .leaving_out()
 }
 
 fn not_an_object(node: Node<'_>) -> Diagnostic {

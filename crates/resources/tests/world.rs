@@ -453,6 +453,12 @@ fn the_mesh_is_read_from_its_config_map_and_webhook() {
     let mesh = load(&[input], &options).world.mesh;
     assert_eq!(
         (mesh.root_namespace.as_str(), mesh.trust_domain.as_str()),
+        ("root", "td"),
+        "what is deployed counts, not what is assumed"
+    );
+    let mesh = load(&[], &options).world.mesh;
+    assert_eq!(
+        (mesh.root_namespace.as_str(), mesh.trust_domain.as_str()),
         ("mesh", "mine")
     );
 }

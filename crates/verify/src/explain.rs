@@ -161,11 +161,15 @@ fn to_deny(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
 
 fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
-    for cause in decision
+    let mut causes: Vec<&Cause> = decision
         .because
         .iter()
         .filter(|c| c.outcome != Outcome::Allow)
-    {
+        .collect();
+    // Policies add up, so one of those that isolate is enough: the one that selects the fewest pods.
+    causes.sort_by_key(|c| (c.layer, std::cmp::Reverse(narrowness(world, c))));
+    causes.dedup_by(|a, b| a.layer == b.layer && matches!(a.layer, Layer::Ingress | Layer::Egress));
+    for cause in causes {
         let object = cause
             .subject
             .as_ref()
@@ -185,6 +189,16 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
         }
     }
     out
+}
+
+/// How many labels the selector of the policy of a cause asks for.
+fn narrowness(world: &World, cause: &Cause) -> usize {
+    let object = cause.subject.as_ref().map(|s| &s.object);
+    let policy = world
+        .network_policies
+        .iter()
+        .find(|p| Some(&p.object) == object);
+    policy.map_or(0, |p| p.pod_selector.requirements.len())
 }
 
 /// A rule that would admit the flow, as YAML on one line.

@@ -15,4 +15,4 @@ pub use difference::{Change, Difference, difference, impact};
 pub use engine::{EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;
 pub use names::Names;
-pub use prove::{Options, Proof, prove};
+pub use prove::{Options, Proof, concerns, prove};

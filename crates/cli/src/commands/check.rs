@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// that the row selects must agree with it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade check examples/verrazzano/expectations.yaml\n  palisade check expectations.yaml --manifests k8s/ --policies compiled/\n\nA row:\n  - from: {namespace: shop, podLabels: {app: web}}\n    to: {namespace: shop, podLabels: {app: db}}\n    port: 5432\n    expect: allow      # or deny"
+    after_help = "Examples:\n  palisade check examples/verrazzano/expectations.yaml\n  palisade check expectations.yaml --manifests k8s/ --policies compiled/\n\nA file:\n  expectations:\n  - from: {namespace: shop, podLabels: {app: web}}\n    to: {namespace: shop, podLabels: {app: db}}\n    port: 5432\n    expect: allow      # or deny"
 )]
 pub(crate) struct Arguments {
     /// The rows; the manifests are read from manifests/ beside the file unless --manifests is given.

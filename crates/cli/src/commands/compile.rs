@@ -4,7 +4,7 @@ use super::print;
 use crate::choice::ChoiceArgs;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
-use crate::project::{Needs, Project, ProjectArgs};
+use crate::project::{self, Needs, Project, ProjectArgs};
 use crate::{Terminal, exit, output};
 use clap::Args;
 use palisade_compile::{Deployed, LAYOUTS, Layout};
@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 /// The layout that holds all variants at once.
 const HELM: &str = "helm";
+/// The layout that is one text.
+const STREAM: &str = "stream";
 
 /// Compile the matrix to NetworkPolicy and Istio resources.
 ///
@@ -45,6 +47,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         return chart(arguments, terminal);
     }
     let layout = layout(arguments)?;
+    if arguments.out.is_none() && layout.name != STREAM {
+        return Err(needs_directory(layout.name));
+    }
     let mut progress = Progress::new();
     let needs = Needs {
         matrix: true,
@@ -63,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let mut sources = project.sources.clone();
     let artefacts = {
         let inputs = project.inputs();
-        let options = palisade_resources::Options::default();
+        let options = project::mesh_of(project.matrix.as_ref());
         let deployed = Deployed {
             inputs: &inputs,
             options: &options,
@@ -98,12 +103,17 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     Ok(Exit::Holds)
 }
 
+fn needs_directory(layout: &str) -> Failure {
+    Failure::usage(
+        Diagnostic::error("PAL0518", format!("layout `{layout}` is a directory"))
+            .help("give it with --out DIR"),
+    )
+}
+
 /// A Helm chart with every variant of the matrix, proven for each.
 fn chart(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     let Some(out) = &arguments.out else {
-        return Err(Failure::usage(
-            Diagnostic::error("PAL0518", "a chart is a directory").help("give it with --out DIR"),
-        ));
+        return Err(needs_directory(HELM));
     };
     let mut progress = Progress::new();
     let needs = Needs {
@@ -121,7 +131,7 @@ fn chart(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Fai
         let _ = arguments.choice.apply_cni(world);
     };
     let inputs = project.inputs();
-    let options = palisade_resources::Options::default();
+    let options = project::mesh_of(project.matrix.as_ref());
     let deployed = Deployed {
         inputs: &inputs,
         options: &options,
@@ -175,7 +185,7 @@ fn layout(arguments: &Arguments) -> Result<&'static Layout, Failure> {
     let default = if arguments.out.is_some() {
         "directory"
     } else {
-        "stream"
+        STREAM
     };
     let name = arguments.layout.as_deref().unwrap_or(default);
     LAYOUTS.iter().find(|l| l.name == name).ok_or_else(|| {

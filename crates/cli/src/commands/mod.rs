@@ -45,7 +45,7 @@ impl Command {
     }
 }
 
-/// Writes a result; a reader that has gone away is not an error.
+/// Writes a result. Standard output remembers a failure, which ends the process with exit code 4.
 fn print(terminal: &mut Terminal<'_>, text: &str) {
     let _ = terminal.out.write_all(text.as_bytes());
 }

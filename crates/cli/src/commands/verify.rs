@@ -10,11 +10,11 @@ use crate::project::{self, Needs, Project, ProjectArgs};
 use crate::toggles;
 use crate::verdict::{self, OutputArgs};
 use clap::Args;
-use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
+use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Report, Severity, Verdict};
 use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, ObjectRef, World};
-use palisade_resources::Role;
-use palisade_verify::{Options, Proof};
+use palisade_resources::{Options, Role};
+use palisade_verify::Proof;
 use std::path::PathBuf;
 
 /// Prove that what is deployed is exactly what the matrix declares, and encrypted as declared.
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// flow must be encrypted as demanded, for every caller that the layers admit.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade verify examples/verrazzano\n  palisade verify examples/eem --platform openshift --policies compiled/\n  palisade verify --matrix matrix.yaml --manifests k8s/ --toggle jaeger=off\n  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o yaml | palisade verify --matrix matrix.yaml -f -\n  palisade verify examples/fybrik --with default-deny.yaml\n  palisade verify examples/eem --all-toggles"
+    after_help = "Examples:\n  palisade verify examples/verrazzano\n  palisade verify examples/eem --platform openshift --policies examples/eem/variants/openshift.yaml\n  palisade verify --matrix matrix.yaml --manifests k8s/ --toggle jaeger=off\n  kubectl get ns,pods,deploy,sts,ds,jobs,cronjobs,svc,netpol -A -o yaml | palisade verify --matrix matrix.yaml -f -\n  palisade verify examples/eem --with examples/eem/variants/deny-all-ingress.yaml\n  palisade verify examples/eem --all-toggles"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -64,12 +64,16 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     if world.pods.is_empty() {
         return Err(Failure::usage(no_workloads(arguments)));
     }
+    if !palisade_verify::concerns(&intent, &world) {
+        return Err(Failure::usage(other_system(arguments)));
+    }
     progress.done(terminal, "read");
     let mut report = if arguments.candidates.is_empty() {
-        let options = Options {
+        let options = palisade_verify::Options {
             exact: arguments.exact,
         };
-        let proof = palisade_verify::prove(&intent, &world, &options);
+        let mut proof = palisade_verify::prove(&intent, &world, &options);
+        proof.prerequisites.extend(left_out(&project.diagnostics));
         report(arguments, project.matrix()?, &intent, proof)
     } else {
         impact(arguments, &mut project, &intent, &world)?
@@ -109,6 +113,42 @@ fn no_workloads(arguments: &Arguments) -> Diagnostic {
     .help("give manifests with --manifests PATH, or put them into manifests/ beside matrix.yaml")
 }
 
+fn other_system(arguments: &Arguments) -> Diagnostic {
+    Diagnostic::error(
+        "PAL0519",
+        format!(
+            "no component of the matrix selects a pod of the manifests of `{}`",
+            arguments.project.directory.display()
+        ),
+    )
+    .help("give the manifests of the system that the matrix is about")
+    .help("or correct `namespace` and `podSelector` of its components")
+}
+
+/// What was read, but whose effect no answer holds.
+fn left_out(diagnostics: &[Diagnostic]) -> Option<Prerequisite> {
+    let titles: Vec<&str> = diagnostics
+        .iter()
+        .filter(|d| d.left_out)
+        .map(|d| d.title.as_str())
+        .collect();
+    let first = titles.first()?;
+    let more = match titles.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more of the warnings above)"),
+    };
+    Some(Prerequisite {
+        title: "everything that was read is judged".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!("{first}{more}"),
+    })
+}
+
+/// `1 finding`, `2 findings`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Kinds that nothing of the network depends on: counted and named, not hidden.
 fn unread(unknown: &std::collections::BTreeMap<String, usize>) -> Option<Fact> {
     if unknown.is_empty() {
@@ -130,7 +170,7 @@ fn report(arguments: &Arguments, matrix: &Matrix, intent: &Intent, proof: Proof)
     report.facts.extend(proof.facts);
     report.prerequisites = proof.prerequisites;
     report.sections = proof.sections;
-    let count = |severity| {
+    let of = |severity| {
         proof
             .findings
             .iter()
@@ -138,9 +178,9 @@ fn report(arguments: &Arguments, matrix: &Matrix, intent: &Intent, proof: Proof)
             .count()
     };
     let (errors, warnings, notes) = (
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Note),
+        of(Severity::Error),
+        of(Severity::Warning),
+        of(Severity::Note),
     );
     let open = report
         .prerequisites
@@ -160,7 +200,11 @@ fn report(arguments: &Arguments, matrix: &Matrix, intent: &Intent, proof: Proof)
         ""
     };
     report.summary.text = format!(
-        "{verdict}; {errors} findings, {warnings} warnings, {notes} notes{hint}, {open} prerequisites not shown"
+        "{verdict}; {}, {}, {}{hint}, {} not shown",
+        count(errors, "finding"),
+        count(warnings, "warning"),
+        count(notes, "note"),
+        count(open, "prerequisite"),
     );
     report.findings = proof
         .findings
@@ -236,7 +280,7 @@ fn impact(
         let files = reader.read(path);
         inputs.extend(files.into_iter().map(|file| (file, Role::Policies)));
     }
-    let candidate = project::load(&reader.sources, &inputs);
+    let candidate = project::load(&reader.sources, &inputs, &Options::default());
     let candidate = Project::finish(reader, None, Some(candidate), Vec::new())?;
     project.sources = candidate.sources;
     let after = candidate
@@ -249,19 +293,28 @@ fn impact(
         .iter()
         .filter(|d| d.severity == Severity::Error)
         .count();
-    report.verdict = if broken > 0 {
-        Verdict::Fails
-    } else {
-        Verdict::Holds
-    };
-    report.summary.text = if findings.is_empty() {
-        "holds: the candidate stops no connection that works today".to_owned()
-    } else {
-        format!(
-            "{}: the candidate stops connections in {} group(s), {broken} of them declared",
-            if broken > 0 { "fails" } else { "holds" },
-            findings.len()
-        )
+    let undeclared = findings.len() - broken;
+    (report.verdict, report.summary.text) = match (broken, undeclared) {
+        (0, 0) => (
+            Verdict::Holds,
+            "holds: the candidate stops no connection that works today".to_owned(),
+        ),
+        // Nobody declared them, so only a person can say whether they may end.
+        (0, _) => (
+            Verdict::Unknown,
+            format!(
+                "unknown: the candidate stops connections that work today; none of them is declared ({})",
+                count(undeclared, "group")
+            ),
+        ),
+        _ => (
+            Verdict::Fails,
+            format!(
+                "fails: the candidate stops declared connections ({}) and others that work today ({})",
+                count(broken, "group"),
+                count(undeclared, "group")
+            ),
+        ),
     };
     report.findings = findings;
     Ok(report)

@@ -37,6 +37,13 @@ metadata: {name: web, namespace: shop, labels: {app: web}}
 spec: {containers: [{name: web}]}
 ";
 
+/// A pod that the matrix does not know.
+const OTHER: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: other, namespace: elsewhere}
+spec: {containers: [{name: other}]}
+";
+
 /// A NetworkPolicy with this text as its spec's rules.
 fn policy(rules: &str) -> String {
     format!(
@@ -153,6 +160,11 @@ fn cases() -> Vec<Case> {
         case("port of no protocol", Put::Nothing, &["explain", "shop/web", "shop/web", "80/ICMP"], 2, "error[PAL0508]: `80/ICMP` is no port"),
         case("port 0 on the command line", Put::Nothing, &["explain", "shop/web", "shop/web", "0"], 2, "error[PAL0508]: `0` is no port"),
         case("bad expectation", Put::File("rows.yaml", "expectations:\n- {from: {namespace: shop}, to: {namespace: shop}, port: 80, expect: perhaps}\n"), &["check", "rows.yaml"], 2, "error[PAL0511]: `expect` of an expectation must be allow or deny"),
+        case("no expectations", Put::File("rows.yaml", "# none yet\n"), &["check", "rows.yaml"], 2, "error[PAL0511]: no rows under `expectations`"),
+        case("format of no matrix", Put::Nothing, &["fmt", "manifests/web.yaml"], 2, "error[PAL0210]: not a matrix, but a Pod"),
+        case("project that is not there", Put::Nothing, &["verify", "nowhere"], 4, "error[PAL0501]: cannot read `nowhere`"),
+        case("manifests of another system", Put::File("other.yaml", OTHER), &["verify", "-f", "other.yaml"], 2, "error[PAL0519]: no component of the matrix selects a pod of the manifests of `.`"),
+        case("directory to standard output", Put::Nothing, &["compile", "--layout", "kustomize"], 2, "error[PAL0518]: layout `kustomize` is a directory"),
         case("output over files of others", Put::File("out/mine.txt", "mine"), &["compile", "--out", "out"], 2, "error[PAL0506]: `out` holds files that Palisade did not write"),
         case("output below a file", Put::File("file", "mine"), &["compile", "--out", "file/out"], 4, "error[PAL0505]: cannot write `file/out`"),
         case("unknown layout", Put::Nothing, &["compile", "--layout", "tarball"], 2, "error[PAL0516]: unknown layout `tarball`"),
@@ -217,6 +229,22 @@ fn the_project_is_sound() {
     let ended = palisade(directory.path(), VERIFY);
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     assert!(ended.out.contains("PAL0302"), "{}", ended.out);
+}
+
+/// A result that cannot be written is not a success.
+#[test]
+fn a_full_disk_is_told() {
+    let script = "\"$0\" schema > /dev/full";
+    let ended = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_palisade")])
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(4));
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        told.contains("error[PAL0505]: cannot write to standard output"),
+        "{told}"
+    );
 }
 
 /// Every bad document is reported, not only the first, and the last good one is still read.

@@ -41,6 +41,28 @@ fn compiled_policies_hold() {
     }
 }
 
+/// A variant for which nothing is written is an answer too: no policies, and nothing claimed.
+#[test]
+fn a_variant_without_policies_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("compiled");
+    let out = out.to_str().unwrap();
+    let off = [
+        "--toggle",
+        "operatorPolicy=off",
+        "--toggle",
+        "instancePolicies=off",
+    ];
+    let ended = run(&[&["compile", "examples/eem", "--out", out], &off[..]].concat());
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.err.contains("0 objects"), "{}", ended.err);
+    let verify = ["verify", "examples/eem", "--policies", out];
+    let ended = run(&[&verify, &off[..]].concat());
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let ended = run(&verify);
+    assert_eq!(ended.code, 1, "what is declared by default is not deployed");
+}
+
 /// Systems with the upstream project's own expectations, and how many rows.
 const EXPECTATIONS: &[(&str, usize)] = &[("verrazzano", 90), ("cf-for-k8s", 5)];
 

@@ -171,7 +171,8 @@ fn of_endpoint(
                     ),
                 )
                 .at(endpoint.name.span, "")
-                .help("add a last variant without `when`"),
+                .help("add a last variant without `when`")
+                .leaving_out(),
             );
         }
     }

@@ -94,7 +94,8 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
                         tls.span(),
                         "apply where a VirtualService routes to the subset",
                     )
-                    .help("write them for the whole host, or check the subset by hand"),
+                    .help("write them for the whole host, or check the subset by hand")
+                    .leaving_out(),
             );
         }
     }
@@ -132,7 +133,8 @@ fn port_settings(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<(u16, Opti
                     "replaces the TLS settings of the whole rule, or does not",
                 )
                 .note("Istio's cluster configuration and its endpoint check disagree on this.")
-                .help("repeat `tls` here"),
+                .help("repeat `tls` here")
+                .leaving_out(),
         );
     }
     fields.ignore(POLICY_FIELDS);

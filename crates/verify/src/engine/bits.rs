@@ -33,6 +33,11 @@ impl Bits {
         self.0.get(i / 64).is_some_and(|w| (w >> (i % 64)) & 1 == 1)
     }
 
+    /// Whether nothing is in the set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
     /// Adds the members of `other`, which has the same length.
     pub(crate) fn unite(&mut self, other: &Self) {
         for (word, more) in self.0.iter_mut().zip(&other.0) {

@@ -23,7 +23,6 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
                     .is_some_and(|bits| bits.contains(e.index()))
             })
             .collect();
-        absent(component, &here, findings);
         identity(context, component, &here, findings);
         mesh(context, component, &here, findings);
     }
@@ -74,25 +73,6 @@ fn undeclared_workloads(context: &Context<'_>, findings: &mut Findings) {
     );
 }
 
-/// A component that selects no pod: its flows are true of nothing.
-fn absent(component: &Component, here: &[EndpointId], findings: &mut Findings) {
-    if component.managed && here.is_empty() && !component.open {
-        findings.list.push(
-            Diagnostic::note_only(
-                "PAL0311",
-                format!(
-                    "component `{}` selects no pod of namespace `{}`: its flows were not tested",
-                    component.name, component.namespace
-                ),
-            )
-            .at_opt(
-                component.origin.0,
-                format!("podSelector {}", component.selector),
-            ),
-        );
-    }
-}
-
 /// NetworkPolicy selects labels, Istio selects service accounts: both must mean the same pods.
 fn identity(
     context: &Context<'_>,
@@ -112,6 +92,7 @@ fn identity(
     if others.is_empty() {
         return;
     }
+    findings.undecided = true;
     findings.list.push(
         Diagnostic::warning(
             "PAL0312",
@@ -136,29 +117,19 @@ fn mesh(
     if component.mesh != MeshMode::Sidecar || component.gateway {
         return;
     }
-    for endpoint in here {
-        let Some(pod) = context.engine.pod(*endpoint) else {
-            continue;
-        };
-        if pod.phase != Phase::Live {
-            continue;
-        }
-        match &pod.proxy {
-            Proxy::None { reason } => {
-                findings
-                    .list
-                    .push(not_enrolled(component, pod.origin.0, reason));
-                return;
+    let worst = here
+        .iter()
+        .filter_map(|endpoint| {
+            let pod = context.engine.pod(*endpoint)?;
+            match &pod.proxy {
+                _ if pod.phase != Phase::Live => None,
+                Proxy::None { reason } => Some(not_enrolled(component, pod.origin.0, reason)),
+                Proxy::Gateway => None,
+                Proxy::Sidecar { .. } => mode(context, component, *endpoint),
             }
-            Proxy::Gateway => {}
-            Proxy::Sidecar { .. } => {
-                if let Some(finding) = mode(context, component, *endpoint) {
-                    findings.list.push(finding);
-                    return;
-                }
-            }
-        }
-    }
+        })
+        .max_by_key(|finding| finding.severity);
+    findings.list.extend(worst);
 }
 
 fn not_enrolled(

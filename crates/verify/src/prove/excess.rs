@@ -5,7 +5,7 @@ use super::{Context, Findings};
 use crate::engine::{EndpointId, RuleId};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Direction, PortSet};
+use palisade_netmodel::{Direction, NamespaceMatch, NetworkPolicy, Peer, PortSet, Rule};
 use std::collections::BTreeMap;
 
 /// Why a connection gets in (or out) at the end that claims otherwise.
@@ -230,10 +230,33 @@ fn by_rule(
     let origin = policy
         .and_then(|p| p.rules(direction)?.get(rule.rule))
         .and_then(|r| r.origin.0.or(policy.and_then(|p| p.origin.0)));
-    severity(certain, ("PAL0301", "PAL0308"), title)
-        .at_opt(origin, format!("this {direction} rule admits it"))
-        .help("narrow the rule to the declared peers and ports (a list item `- podSelector` beside `- namespaceSelector` means either; both keys in one item mean both)")
-        .help("or declare the flow in the matrix, with its reason")
+    let diagnostic = severity(certain, ("PAL0301", "PAL0308"), title)
+        .at_opt(origin, format!("this {direction} rule admits it"));
+    let dash = policy
+        .and_then(|p| Some((p, p.rules(direction)?.get(rule.rule)?)))
+        .is_some_and(|(policy, rule)| split_by_a_dash(policy, rule));
+    let diagnostic = if dash {
+        diagnostic.help("its peers are two list items, `- namespaceSelector` and `- podSelector`, which mean either: if both are meant together, put both keys into one item")
+    } else {
+        diagnostic
+            .help("narrow the rule to the declared peers and ports; `palisade compile` writes them")
+    };
+    diagnostic.help("or declare the flow in the matrix, with its reason")
+}
+
+/// Whether a rule has one peer that is a whole namespace of others, and one that is pods of the policy's
+/// own namespace: the trace of a list dash too many.
+fn split_by_a_dash(policy: &NetworkPolicy, rule: &Rule) -> bool {
+    let peers = rule.peers.as_deref().unwrap_or_default();
+    let own =
+        |wanted: &NamespaceMatch| *wanted == NamespaceMatch::Named(policy.object.namespace.clone());
+    let whole = peers.iter().any(|p| {
+        matches!(p, Peer::Pods { namespaces, pods } if pods.is_everything() && !own(namespaces))
+    });
+    let some = peers.iter().any(|p| {
+        matches!(p, Peer::Pods { namespaces, pods } if !pods.is_everything() && own(namespaces))
+    });
+    whole && some
 }
 
 fn not_isolated(

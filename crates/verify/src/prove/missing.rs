@@ -5,7 +5,7 @@ use super::{Context, Findings, Flow};
 use crate::engine::{Bits, EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Direction, Fidelity, Grant, Party, PortSet, Protocol};
+use palisade_netmodel::{Direction, Fidelity, Grant, Party, Phase, PortSet, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a declared flow ends.
@@ -29,6 +29,7 @@ type Groups = BTreeMap<(Place, bool, Vec<usize>), Vec<Blocked>>;
 /// Adds a finding for each flow and place where it is blocked.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     for flow in Flow::all(context.intent) {
+        findings.list.extend(unnamed(context, &flow));
         let mut all = Groups::new();
         for (index, grant) in &flow.grants {
             for (key, pairs) in blocked(context, *index, grant) {
@@ -41,6 +42,38 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
             findings.list.extend(reported.list);
         }
     }
+}
+
+/// A flow to ports by name that no pod at its destination has: it grants nothing.
+fn unnamed(context: &Context<'_>, flow: &Flow<'_>) -> Option<Diagnostic> {
+    let engine = context.engine;
+    let (_, grant) = flow.grants.iter().find(|(index, grant)| {
+        let Some((_, to)) = context.declared.ends(*index) else {
+            return false;
+        };
+        let mut there = engine
+            .endpoints()
+            .filter(|e| to.contains(e.index()) && is_live(context, *e))
+            .peekable();
+        let ports = grant.ports.as_deref();
+        there.peek().is_some() && there.all(|e| engine.ports_at(ports, e).is_empty())
+    })?;
+    Some(
+        Diagnostic::error(
+            "PAL0303",
+            format!(
+                "declared flow `{}` names ports that no pod of `{}` has",
+                grant.id, grant.to.name
+            ),
+        )
+        .at_opt(grant.origin.0, format!("declared here: {}", grant.reason))
+        .help("name the port in `containers[].ports`, or declare it by its number"),
+    )
+}
+
+fn is_live(context: &Context<'_>, endpoint: EndpointId) -> bool {
+    let pod = context.engine.pod(endpoint);
+    pod.is_some_and(|p| p.phase == Phase::Live && !p.host_group)
 }
 
 /// The pairs of a grant that are blocked in a half that the grant claims. Where one party is wider than

@@ -136,6 +136,18 @@ pub(crate) struct Findings {
     pub(crate) undecided: bool,
 }
 
+/// Whether a world holds a pod of some component of an intent: a proof about another system says nothing.
+#[must_use]
+pub fn concerns(intent: &Intent, world: &World) -> bool {
+    intent.components.iter().any(|component| {
+        let pods = &mut world.pods.iter();
+        component.open
+            || pods.any(|p| {
+                p.namespace == component.namespace && component.selector.matches(&p.labels)
+            })
+    })
+}
+
 /// Proves that what a world lets pass is what an intent declares, and encrypted as declared.
 #[must_use]
 pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {

@@ -1,7 +1,7 @@
 //! What the proof rests on: unknown unless the input shows it.
 
 use super::Context;
-use crate::engine::EndpointId;
+use crate::engine::{Bits, EndpointId};
 use crate::names::shortened;
 use palisade_diagnostics::{Prerequisite, Verdict};
 use palisade_netmodel::{Enforcement, MeshMode, Phase, PortSet, Proxy, World};
@@ -23,6 +23,8 @@ pub(super) fn of(context: &Context<'_>) -> Vec<Prerequisite> {
         out.push(injector(world));
         out.push(sidecars(world));
     }
+    out.extend(absent(context));
+    out.extend(requests(context));
     out.extend(certificates(context));
     out.extend(host_network(world));
     for wanted in &intent.prerequisites {
@@ -114,6 +116,69 @@ fn sidecars(world: &World) -> Prerequisite {
         verdict,
         detail,
     }
+}
+
+/// Components that select no pod: their flows are true of nothing.
+fn absent(context: &Context<'_>) -> Option<Prerequisite> {
+    let names: BTreeSet<&str> = context
+        .intent
+        .components
+        .iter()
+        .enumerate()
+        .filter(|(index, component)| {
+            let here = context.declared.component(*index);
+            !component.open && here.is_none_or(Bits::is_empty)
+        })
+        .map(|(_, component)| component.name.as_str())
+        .collect();
+    (!names.is_empty()).then(|| Prerequisite {
+        title: "every component is deployed".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!(
+            "no pod is selected by {}: their flows were not tested",
+            shortened(names.iter().copied())
+        ),
+    })
+}
+
+/// Flows that are limited to some requests, where every request passes.
+fn requests(context: &Context<'_>) -> Option<Prerequisite> {
+    let engine = context.engine;
+    let mut flows = BTreeSet::new();
+    for (index, grant) in context.intent.grants.iter().enumerate() {
+        let Some((from, to)) = context
+            .declared
+            .ends(index)
+            .filter(|_| grant.http.is_some())
+        else {
+            continue;
+        };
+        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+            let wanted = engine.ports_at(grant.ports.as_deref(), destination);
+            let open = engine.endpoints().any(|source| {
+                let ends = (source, destination);
+                from.contains(source.index())
+                    && engine.is_pair(source, destination)
+                    && !context
+                        .pair(ends)
+                        .passage
+                        .must
+                        .intersection(&wanted)
+                        .is_empty()
+            });
+            if open {
+                flows.insert(grant.id.as_str());
+            }
+        }
+    }
+    (!flows.is_empty()).then(|| Prerequisite {
+        title: "methods and paths are kept to".to_owned(),
+        verdict: Verdict::Unknown,
+        detail: format!(
+            "nothing that is deployed limits the requests of {}: every request passes",
+            shortened(flows.iter().copied())
+        ),
+    })
 }
 
 /// Declared flows to ports that no Service leads to: a sidecar sends plaintext to a bare pod address, so
