@@ -231,6 +231,30 @@ fn the_project_is_sound() {
     assert!(ended.out.contains("PAL0302"), "{}", ended.out);
 }
 
+/// A declared port that no pod has grants nothing, which is a finding and not silence.
+#[test]
+fn a_port_that_nobody_has_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let matrix = MATRIX.replace("ports: [http]", "ports: [{name: htpp, protocol: TCP}]");
+    project(directory.path(), &Put::Matrix(matrix));
+    let ended = palisade(directory.path(), VERIFY);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    let title = "declared flow `pages` names ports that no pod of `web` has";
+    assert!(ended.out.contains(title), "{}", ended.out);
+}
+
+/// A component that selects nothing is a prerequisite that is not shown.
+#[test]
+fn an_absent_component_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let more = "  - {name: db, zone: shop, namespace: shop, podSelector: {matchLabels: {app: db}}}\n  flows:";
+    let matrix = MATRIX.replace("  flows:", more);
+    project(directory.path(), &Put::Matrix(matrix));
+    let ended = palisade(directory.path(), VERIFY);
+    let told = "no pod is selected by `db`: their flows were not tested";
+    assert!(ended.out.contains(told), "{}", ended.out);
+}
+
 /// A result that cannot be written is not a success.
 #[test]
 fn a_full_disk_is_told() {

@@ -81,3 +81,12 @@ fn a_required_parameter_without_value_names_the_option() {
         ["PAL0232 parameter `databasePort` needs a value | give it with --set databasePort=VALUE"]
     );
 }
+
+#[test]
+fn a_gateway_that_listens_nowhere_carries_no_flow() {
+    let listening = "    ports:\n    - {name: https, port: 8443, protocol: TCP, serves: TLS}\n    - {name: http, port: 8080, protocol: TCP}\n";
+    assert!(SHOP.contains(listening));
+    let found = found(&SHOP.replacen(listening, "", 1));
+    let wanted = "PAL0209 gateway `gateway` has no ports, so nothing goes through it";
+    assert!(found.iter().any(|f| f.starts_with(wanted)), "{found:#?}");
+}
