@@ -102,6 +102,7 @@ fn planted(mut world: World, read: World) -> World {
     }
     World {
         network_policies: read.network_policies,
+        admin_policies: read.admin_policies,
         peer_authentications: read.peer_authentications,
         authorization_policies: read.authorization_policies,
         destination_rules: read.destination_rules,

@@ -5,6 +5,7 @@
 //! every faster engine must agree with it.
 
 mod address;
+mod admin;
 mod flow;
 mod intent;
 mod labels;
@@ -16,6 +17,9 @@ pub mod reference;
 mod world;
 
 pub use address::AddressSet;
+pub use admin::{
+    AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, NamespacedPods, Tier,
+};
 pub use flow::{Cause, Decision, Encryption, Endpoint, Flow, Layer, Outcome, Subject};
 pub use intent::{
     Cell, CellPosture, Claim, ClaimScope, Component, DeclaredPort, Fidelity, Grant, Hop, Intent,
@@ -32,6 +36,6 @@ pub use policy::{Direction, NamespaceMatch, NetworkPolicy, Peer, PolicyPort, Rul
 pub use ports::{PortSet, Protocol};
 pub use profile::{Cni, Enforcement, Profile};
 pub use world::{
-    InboundCapture, NamedPort, Namespace, ObjectRef, Origin, Phase, Pod, PodId, Proxy, Service,
-    ServicePort, TargetPort, Workload, World,
+    InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
+    Service, ServicePort, TargetPort, Workload, World,
 };

@@ -1,12 +1,13 @@
 //! What is deployed: namespaces, pods, services, policies and mesh objects.
 
 use crate::{
-    AddressSet, AuthorizationPolicy, DestinationRule, Gateway, Labels, MeshConfig, NetworkPolicy,
-    PeerAuthentication, PortSet, Profile, Protocol, ServiceEntry, SidecarScope,
+    AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Gateway, Labels, MeshConfig,
+    NetworkPolicy, PeerAuthentication, PortSet, Profile, Protocol, ServiceEntry, SidecarScope,
 };
 use palisade_diagnostics::Span;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 /// Where something is written; `None` for synthesised things and in tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -56,8 +57,12 @@ pub struct World {
     pub pods: Vec<Pod>,
     /// Services.
     pub services: Vec<Service>,
+    /// Nodes, if they were read: either all or none.
+    pub nodes: Vec<Node>,
     /// NetworkPolicies.
     pub network_policies: Vec<NetworkPolicy>,
+    /// The policies of administrators, of every kind and tier.
+    pub admin_policies: Vec<AdminPolicy>,
     /// Mesh-wide settings.
     pub mesh: MeshConfig,
     /// PeerAuthentications, oldest first (creation time if given, else order of reading).
@@ -121,6 +126,19 @@ pub struct Namespace {
     pub name: String,
     /// Labels, `kubernetes.io/metadata.name` included.
     pub labels: Labels,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Node {
+    /// Where it is written.
+    pub origin: Origin,
+    /// Name.
+    pub name: String,
+    /// Labels.
+    pub labels: Labels,
+    /// The IP addresses of `.status.addresses`.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What made a pod.
