@@ -131,6 +131,22 @@ impl Endpoints {
         }
     }
 
+    /// First and last address of a cell, those of pods included; `None` for a class of pods.
+    pub(crate) fn range(&self, endpoint: EndpointId) -> Option<(IpAddr, IpAddr)> {
+        let families = [
+            (&self.v4, u128::from(u32::MAX), false),
+            (&self.v6, u128::MAX, true),
+        ];
+        families.into_iter().find_map(|(starts, max, v6)| {
+            let at = starts
+                .binary_search_by_key(&endpoint, |(_, cell)| *cell)
+                .ok()?;
+            let first = starts.get(at)?.0;
+            let last = starts.get(at + 1).map_or(max, |next| next.0 - 1);
+            Some((address(first, v6), address(last, v6)))
+        })
+    }
+
     /// The class or cell of an end of a flow.
     pub(crate) fn locate(&self, end: Endpoint) -> Option<EndpointId> {
         match end {
@@ -252,11 +268,15 @@ fn sample(first: u128, last: u128, v6: bool) -> IpAddr {
     } else {
         first + u128::from(first < last)
     };
+    address(chosen, v6)
+}
+
+fn address(number: u128, v6: bool) -> IpAddr {
     if v6 {
-        IpAddr::V6(Ipv6Addr::from_bits(chosen))
+        IpAddr::V6(Ipv6Addr::from_bits(number))
     } else {
         IpAddr::V4(Ipv4Addr::from_bits(
-            u32::try_from(chosen).unwrap_or(u32::MAX),
+            u32::try_from(number).unwrap_or(u32::MAX),
         ))
     }
 }
@@ -285,5 +305,16 @@ mod tests {
         assert_ne!(at("10.0.0.1"), at("10.2.0.1"));
         assert_ne!(at("2001:db8::1"), at("2001:db9::1"));
         assert_ne!(at("255.255.255.255"), at("::"));
+        let range = |a: &str| {
+            endpoints
+                .range(at(a).unwrap())
+                .map(|(a, b)| format!("{a}-{b}"))
+        };
+        assert_eq!(range("10.0.0.1").unwrap(), "10.0.0.0-10.0.255.255");
+        assert_eq!(range("255.0.0.1").unwrap(), "11.0.0.0-255.255.255.255");
+        assert_eq!(
+            range("::1").unwrap(),
+            "::-2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"
+        );
     }
 }

@@ -129,6 +129,13 @@ impl<'w> Engine<'w> {
         }
     }
 
+    /// First and last address of a cell of addresses, also of one that belongs to a pod and so is no
+    /// end of its own; `None` for a class of pods.
+    #[must_use]
+    pub fn range(&self, endpoint: EndpointId) -> Option<(IpAddr, IpAddr)> {
+        self.endpoints.range(endpoint)
+    }
+
     /// Whether the endpoint can start connections: addresses outside, live pods.
     #[must_use]
     pub fn is_source(&self, endpoint: EndpointId) -> bool {
