@@ -6,7 +6,7 @@ use palisade_netmodel::{
     AddressSet, Cni, Component, Enforcement, Grant, InboundCapture, Intent, Labels, MeshConfig,
     MeshMode, NamedPort, Namespace, NamespaceMatch, ObjectRef, Operator, Origin, Peer, Peers,
     Phase, Pod, PolicyPort, PortSet, Profile, Protocol, Proxy, Selector, Service, ServicePort,
-    TargetPort, Workload, World, always_bypassed,
+    TargetPort, Template, Workload, World, always_bypassed,
 };
 use std::collections::BTreeMap;
 
@@ -254,10 +254,8 @@ fn proxy(mode: MeshMode, bypass: PortSet) -> Proxy {
 
 fn add_pod(world: &mut World, namespace: &str, name: &str, labels: Labels, proxy: Proxy) -> usize {
     world.ensure_namespace(namespace);
-    world.pods.push(Pod {
-        origin: Origin::default(),
+    let template = Template {
         namespace: namespace.to_owned(),
-        name: name.to_owned(),
         workload: Workload {
             kind: "Pod".to_owned(),
             name: name.to_owned(),
@@ -268,10 +266,15 @@ fn add_pod(world: &mut World, namespace: &str, name: &str, labels: Labels, proxy
         container_ports: PortSet::empty(),
         host_network: false,
         host_group: false,
+        proxy,
+    };
+    world.pods.push(Pod {
+        origin: Origin::default(),
+        name: name.to_owned(),
         phase: Phase::Live,
         addresses: AddressSet::default(),
         node_addresses: AddressSet::default(),
-        proxy,
+        template: template.into(),
     });
     world.pods.len() - 1
 }

@@ -37,5 +37,5 @@ pub use ports::{PortSet, Protocol};
 pub use profile::{Cni, Enforcement, Profile};
 pub use world::{
     InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
-    Service, ServicePort, TargetPort, Workload, World,
+    Service, ServicePort, TargetPort, Template, Workload, World,
 };

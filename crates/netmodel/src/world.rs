@@ -8,6 +8,8 @@ use palisade_diagnostics::Span;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 /// Where something is written; `None` for synthesised things and in tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -162,16 +164,31 @@ pub enum Phase {
     ScaledToZero,
 }
 
-/// A pod.
+/// A pod. What replicas have in common is kept once, in [`Template`], whose fields read and write
+/// like fields of the pod: `pod.labels`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
     /// Where it (or its template) is written.
     pub origin: Origin,
-    /// Namespace.
-    pub namespace: String,
     /// Name; for a template the workload's name and an ordinal, as `keycloak-0`.
     pub name: String,
-    /// What made it.
+    /// Endpoint or not.
+    pub phase: Phase,
+    /// Addresses, if known.
+    pub addresses: AddressSet,
+    /// Addresses of the node it runs on, if known.
+    pub node_addresses: AddressSet,
+    /// What it has in common with its replicas. Two pods may hold equal templates that are not the
+    /// same one; sharing saves memory and is never needed for an answer.
+    pub template: Arc<Template>,
+}
+
+/// What replicas have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Template {
+    /// Namespace.
+    pub namespace: String,
+    /// What made the pod.
     pub workload: Workload,
     /// Labels.
     pub labels: Labels,
@@ -187,14 +204,23 @@ pub struct Pod {
     /// Whether this stands for the traffic of the nodes' host network on OpenShift (a namespace
     /// labelled `policy-group.network.openshift.io/host-network`). It is only ever a source.
     pub host_group: bool,
-    /// Endpoint or not.
-    pub phase: Phase,
-    /// Addresses, if known.
-    pub addresses: AddressSet,
-    /// Addresses of the node it runs on, if known.
-    pub node_addresses: AddressSet,
     /// Its mesh proxy.
     pub proxy: Proxy,
+}
+
+impl Deref for Pod {
+    type Target = Template;
+
+    fn deref(&self) -> &Template {
+        &self.template
+    }
+}
+
+impl DerefMut for Pod {
+    /// Gives the pod a template of its own if others share it.
+    fn deref_mut(&mut self) -> &mut Template {
+        Arc::make_mut(&mut self.template)
+    }
 }
 
 impl Pod {

@@ -4,11 +4,14 @@
 use crate::cni;
 use crate::load::Options;
 use crate::objects::{MeshSettings, Objects, RealPod, Template};
+use crate::pods::PodShape;
 use crate::proxy::proxy;
 use palisade_netmodel::{
-    AddressSet, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy, Workload, World,
+    self as netmodel, AddressSet, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy,
+    Workload, World,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// The label of namespaces that stand for the host network of OpenShift's nodes.
 const HOST_GROUP: &str = "policy-group.network.openshift.io/host-network";
@@ -129,6 +132,7 @@ fn pods(objects: &Objects, namespaces: &BTreeMap<String, Namespace>) -> Vec<Pod>
     let labels_of = |name: &str| namespaces.get(name).map_or(&empty, |n| &n.labels);
     let mut replaced = BTreeSet::new();
     let mut pods = Vec::new();
+    let mut templates = Templates::default();
     for real in &objects.pods {
         let workload = owners.of_pod(real);
         // A CronJob runs again when the pods of its last run are gone.
@@ -136,17 +140,14 @@ fn pods(objects: &Objects, namespaces: &BTreeMap<String, Namespace>) -> Vec<Pod>
         if !runs_again {
             replaced.insert(workload.clone());
         }
-        pods.push(real_pod(
-            real,
-            workload,
-            labels_of(&real.head.object.namespace),
-        ));
+        let labels = labels_of(&real.head.object.namespace);
+        pods.push(real_pod(real, workload, labels, &mut templates));
     }
     for template in &objects.templates {
         let key = key_of(template);
         if owners.top(key.clone()) == key && !replaced.contains(&key) {
             let labels = labels_of(&template.head.object.namespace);
-            pods.extend((0..template.copies).map(|n| template_pod(template, n, labels)));
+            pods.extend(template_pods(template, labels));
         }
     }
     let groups = namespaces
@@ -236,13 +237,25 @@ impl Owners {
     }
 }
 
-fn real_pod(real: &RealPod, (_, kind, name): Key, labels: &Labels) -> Pod {
-    let shape = &real.shape;
-    let object = &real.head.object;
-    Pod {
-        origin: real.head.origin(),
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
+/// Templates that pods share: one for all that are equal.
+#[derive(Default)]
+struct Templates(HashSet<Arc<netmodel::Template>>);
+
+impl Templates {
+    fn share(&mut self, template: netmodel::Template) -> Arc<netmodel::Template> {
+        if let Some(known) = self.0.get(&template) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(template);
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+}
+
+/// What the pods of a shape have in common.
+fn common(shape: &PodShape, (namespace, kind, name): Key, proxy: Proxy) -> netmodel::Template {
+    netmodel::Template {
+        namespace,
         workload: Workload { kind, name },
         labels: shape.labels.clone(),
         service_account: shape.service_account.clone(),
@@ -250,58 +263,60 @@ fn real_pod(real: &RealPod, (_, kind, name): Key, labels: &Labels) -> Pod {
         container_ports: shape.container_ports.clone(),
         host_network: shape.host_network,
         host_group: false,
-        phase: real.phase,
-        addresses: real.addresses.clone(),
-        node_addresses: real.node_addresses.clone(),
-        proxy: proxy(shape, &object.namespace, labels, real.exists),
+        proxy,
     }
 }
 
-fn template_pod(template: &Template, ordinal: u32, labels: &Labels) -> Pod {
-    let shape = &template.shape;
-    let object = &template.head.object;
-    let name = format!("{}-{ordinal}", object.name);
-    let mut pod_labels = shape.labels.clone();
-    if template.kind == "StatefulSet" {
-        // The controller labels each pod with its own name and number.
-        let own = [
-            ("statefulset.kubernetes.io/pod-name", name.clone()),
-            ("apps.kubernetes.io/pod-index", ordinal.to_string()),
-        ];
-        let own = own.map(|(key, value)| (key.to_owned(), value));
-        pod_labels.0.extend(own);
-    }
+fn real_pod(real: &RealPod, workload: Key, labels: &Labels, templates: &mut Templates) -> Pod {
+    let object = &real.head.object;
+    let proxy = proxy(&real.shape, &object.namespace, labels, real.exists);
     Pod {
-        origin: template.head.origin(),
-        namespace: object.namespace.clone(),
-        name,
-        workload: Workload {
-            kind: template.kind.to_owned(),
-            name: object.name.clone(),
-        },
-        labels: pod_labels,
-        service_account: shape.service_account.clone(),
-        named_ports: shape.named_ports.clone(),
-        container_ports: shape.container_ports.clone(),
-        host_network: shape.host_network,
-        host_group: false,
-        phase: if template.at_zero {
-            Phase::ScaledToZero
-        } else {
-            Phase::Live
-        },
-        addresses: AddressSet::default(),
-        node_addresses: AddressSet::default(),
-        proxy: proxy(shape, &object.namespace, labels, false),
+        origin: real.head.origin(),
+        name: object.name.clone(),
+        phase: real.phase,
+        addresses: real.addresses.clone(),
+        node_addresses: real.node_addresses.clone(),
+        template: templates.share(common(&real.shape, workload, proxy)),
     }
+}
+
+/// The pods of a workload that is written as a template.
+fn template_pods(template: &Template, labels: &Labels) -> Vec<Pod> {
+    let object = &template.head.object;
+    let proxy = proxy(&template.shape, &object.namespace, labels, false);
+    let shared = Arc::new(common(&template.shape, key_of(template), proxy));
+    (0..template.copies)
+        .map(|ordinal| {
+            let mut pod = Pod {
+                origin: template.head.origin(),
+                name: format!("{}-{ordinal}", object.name),
+                phase: if template.at_zero {
+                    Phase::ScaledToZero
+                } else {
+                    Phase::Live
+                },
+                addresses: AddressSet::default(),
+                node_addresses: AddressSet::default(),
+                template: Arc::clone(&shared),
+            };
+            if template.kind == "StatefulSet" {
+                // The controller labels each pod with its own name and number.
+                let own = [
+                    ("statefulset.kubernetes.io/pod-name", pod.name.clone()),
+                    ("apps.kubernetes.io/pod-index", ordinal.to_string()),
+                ];
+                let own = own.map(|(key, value)| (key.to_owned(), value));
+                pod.labels.0.extend(own);
+            }
+            pod
+        })
+        .collect()
 }
 
 /// What stands for the host network of the nodes in a namespace that is its policy group.
 fn host_group(namespace: &Namespace) -> Pod {
-    Pod {
-        origin: namespace.origin,
+    let template = netmodel::Template {
         namespace: namespace.name.clone(),
-        name: "host-network".to_owned(),
         workload: Workload {
             kind: "HostNetwork".to_owned(),
             name: "host-network".to_owned(),
@@ -312,11 +327,16 @@ fn host_group(namespace: &Namespace) -> Pod {
         container_ports: PortSet::empty(),
         host_network: false,
         host_group: true,
-        phase: Phase::Live,
-        addresses: AddressSet::default(),
-        node_addresses: AddressSet::default(),
         proxy: Proxy::None {
             reason: "it stands for the host network of the nodes".to_owned(),
         },
+    };
+    Pod {
+        origin: namespace.origin,
+        name: "host-network".to_owned(),
+        phase: Phase::Live,
+        addresses: AddressSet::default(),
+        node_addresses: AddressSet::default(),
+        template: Arc::new(template),
     }
 }

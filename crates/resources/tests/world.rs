@@ -5,10 +5,11 @@
 
 use palisade_diagnostics::{FileId, Severity};
 use palisade_netmodel::{
-    AddressSet, Enforcement, NamespaceMatch, ObjectRef, OutboundMode, Peer, Phase, Pod, PortSet,
+    AddressSet, Enforcement, NamespaceMatch, ObjectRef, OutboundMode, Peer, Phase, PortSet,
     Protocol, Proxy, Selector, TargetPort, World,
 };
 use palisade_resources::{Input, Loaded, Options, Role, load};
+use std::sync::Arc;
 
 fn read(text: &str) -> Loaded {
     read_all(&[(text, Role::Both)])
@@ -411,21 +412,36 @@ fn interception_follows_the_annotations() {
 }
 
 #[test]
+fn replicas_share_what_they_have_in_common() {
+    let pod = |name: &str, app: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {app}}}, \
+            ownerReferences: [{{kind: ReplicaSet, name: web-1, controller: true}}]}}\n\
+            spec: {{containers: [{{name: c}}]}}\n---\n"
+        )
+    };
+    let text = [pod("a", "web"), pod("b", "web"), pod("c", "db")].concat();
+    let mut world = world(&text);
+    let [a, b, c] = world.pods.as_mut_slice() else {
+        panic!("{:?}", world.pods);
+    };
+    assert!(Arc::ptr_eq(&a.template, &b.template));
+    assert_ne!(a.labels, c.labels);
+    // A change of one leaves the other as it is.
+    a.host_network = true;
+    assert!(a.host_network && !b.host_network);
+}
+
+#[test]
 fn host_network_group_of_openshift() {
     let text = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: openshift-host-network\n  \
         labels: {policy-group.network.openshift.io/host-network: ''}\n";
     let world = world(text);
-    let [
-        Pod {
-            host_group: true,
-            name,
-            ..
-        },
-    ] = world.pods.as_slice()
-    else {
+    let [pod] = world.pods.as_slice() else {
         panic!("{:?}", world.pods);
     };
-    assert_eq!(name, "host-network");
+    assert!(pod.host_group);
+    assert_eq!(pod.name, "host-network");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use palisade_netmodel::{
     InboundCapture, LabelRequirement, Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch,
     NetworkPolicy, ObjectRef, Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod,
     PodId, PolicyPort, PortSet, Profile, Protocol, Proxy, Rule, Selector, ServerTls, Service,
-    ServicePort, Source, TargetPort, Workload, World, always_bypassed,
+    ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -215,10 +215,15 @@ fn pod() -> impl Strategy<Value = Pod> {
             let known = |a: Option<IpAddr>| AddressSet {
                 known: a.into_iter().collect(),
             };
-            Pod {
-                origin: Origin::default(),
+            let proxy = if host_network || host_group {
+                Proxy::None {
+                    reason: "host network".to_owned(),
+                }
+            } else {
+                proxy
+            };
+            let template = Template {
                 namespace: namespace.to_owned(),
-                name: String::new(),
                 workload: Workload {
                     kind: "Pod".to_owned(),
                     name: String::new(),
@@ -229,16 +234,15 @@ fn pod() -> impl Strategy<Value = Pod> {
                 container_ports: PortSet::empty(),
                 host_network,
                 host_group,
+                proxy,
+            };
+            Pod {
+                origin: Origin::default(),
+                name: String::new(),
                 phase,
                 addresses: known(own),
                 node_addresses: known(node),
-                proxy: if host_network || host_group {
-                    Proxy::None {
-                        reason: "host network".to_owned(),
-                    }
-                } else {
-                    proxy
-                },
+                template: template.into(),
             }
         },
     )
@@ -571,7 +575,8 @@ pub fn world() -> impl Strategy<Value = World> {
         let (namespace_labels, mut pods, services, network_policies, profile, auto_mtls) = base;
         for (index, pod) in pods.iter_mut().enumerate() {
             pod.name = format!("pod-{index}");
-            pod.workload.name.clone_from(&pod.name);
+            let name = pod.name.clone();
+            pod.workload.name = name;
         }
         distinct_addresses(&mut pods);
         let services = distinct_services(services);
