@@ -1,11 +1,12 @@
 //! One thing to tell: what, where, why, an example, and what to do about it.
 
-use crate::Span;
+use crate::{Fix, Span};
 
 /// A stable name of a kind of diagnostic, as people search for it: `PAL0101`.
 ///
 /// Families: `PAL00xx` reading text, `PAL01xx` Kubernetes objects, `PAL02xx` the matrix,
-/// `PAL03xx` verification, `PAL04xx` compiling and documents, `PAL05xx` the command line and I/O.
+/// `PAL03xx` verification, `PAL04xx` compiling and documents, `PAL05xx` the command line and I/O,
+/// `PAL06xx` lints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub &'static str);
 
@@ -50,6 +51,10 @@ pub struct Diagnostic {
     /// Whether it tells of something that was read and that answers leave out: then no answer is
     /// more than "as far as it was read".
     pub left_out: bool,
+    /// The lint that found it, by the name that `--skip` and annotations take.
+    pub lint: Option<&'static str>,
+    /// A change of the text that mends it and cannot change what was meant.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -65,6 +70,8 @@ impl Diagnostic {
             notes: Vec::new(),
             help: Vec::new(),
             left_out: false,
+            lint: None,
+            fix: None,
         }
     }
 
@@ -133,9 +140,31 @@ impl Diagnostic {
         self
     }
 
+    /// Sets the change that mends it.
+    #[must_use]
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
+        self
+    }
+
     /// The main place.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|label| label.span)
+    }
+
+    /// Title, example, facts and advice as plain lines, for formats that show the place by other
+    /// means.
+    #[must_use]
+    pub fn plain_text(&self) -> String {
+        let mut lines = vec![self.title.clone()];
+        lines.extend(
+            self.witness
+                .iter()
+                .map(|text| format!("for example: {text}")),
+        );
+        lines.extend(self.notes.iter().cloned());
+        lines.extend(self.help.iter().map(|text| format!("help: {text}")));
+        lines.join("\n")
     }
 }

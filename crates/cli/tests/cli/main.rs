@@ -9,5 +9,6 @@ mod bad_input;
 mod capabilities;
 mod documents;
 mod examples;
+mod formats;
 mod readme;
 mod run;

@@ -1,7 +1,8 @@
 //! For programs: one JSON object whose shape is versioned by its first field.
 //!
 //! `schema` is `palisade.dev/report/v1`. Within a version fields are added, never renamed, removed
-//! or given another meaning; a reader ignores fields that it does not know.
+//! or given another meaning; a reader ignores fields that it does not know. [`SCHEMA`] is its JSON
+//! Schema.
 //!
 //! ```text
 //! {
@@ -11,6 +12,7 @@
 //!   "facts": [{ "name", "value" }],
 //!   "findings": [{
 //!     "code": "PAL0301",
+//!     "lint": name of the lint that found it, or null,
 //!     "severity": "error" | "warning" | "note",
 //!     "title": one line,
 //!     "places": [{                       the first is the main one
@@ -23,7 +25,8 @@
 //!     }],
 //!     "witness": a connection that shows it, or null,
 //!     "notes": [string],
-//!     "help": [string]
+//!     "help": [string],
+//!     "fix": null | { "about": string, "edits": [{ "file", "start": offset, "end": offset, "text" }] }
 //!   }],
 //!   "prerequisites": [{ "title", "verdict", "detail" }],
 //!   "sections": [{ "title", "paragraphs": [string],
@@ -35,7 +38,7 @@
 use serde::Serialize;
 
 use super::{Format, Style};
-use crate::{Diagnostic, Label, Report, Severity, SourceFile, Sources, Table, Verdict};
+use crate::{Diagnostic, Fix, Label, Report, Severity, SourceFile, Sources, Table, Verdict};
 
 /// See the module.
 pub(super) const FORMAT: Format = Format {
@@ -44,7 +47,10 @@ pub(super) const FORMAT: Format = Format {
     render,
 };
 
-const SCHEMA: &str = "palisade.dev/report/v1";
+const VERSION: &str = "palisade.dev/report/v1";
+
+/// The JSON Schema of the format.
+pub const SCHEMA: &str = include_str!("../../schemas/report.v1.schema.json");
 
 /// Characters of a quote; a marked text may be a whole file.
 const MAX_QUOTE: usize = 2000;
@@ -70,12 +76,28 @@ struct FactView<'a> {
 #[derive(Serialize)]
 struct FindingView<'a> {
     code: &'static str,
+    lint: Option<&'static str>,
     severity: &'static str,
     title: &'a str,
     places: Vec<PlaceView<'a>>,
     witness: Option<&'a str>,
     notes: &'a [String],
     help: &'a [String],
+    fix: Option<FixView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FixView<'a> {
+    about: &'a str,
+    edits: Vec<EditView<'a>>,
+}
+
+#[derive(Serialize)]
+struct EditView<'a> {
+    file: Option<&'a str>,
+    start: u32,
+    end: u32,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -131,7 +153,7 @@ fn render(report: &Report, sources: &Sources, _: &Style) -> String {
         table: section.table.as_ref().map(table),
     });
     let view = ReportView {
-        schema: SCHEMA,
+        schema: VERSION,
         title: &report.title,
         verdict: verdict(report.verdict),
         facts: facts.collect(),
@@ -171,6 +193,7 @@ fn finding<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> FindingView<
     let places = diagnostic.labels.iter().map(|label| place(label, sources));
     FindingView {
         code: diagnostic.code.0,
+        lint: diagnostic.lint,
         severity: match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
@@ -181,6 +204,20 @@ fn finding<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> FindingView<
         witness: diagnostic.witness.as_deref(),
         notes: &diagnostic.notes,
         help: &diagnostic.help,
+        fix: diagnostic.fix.as_ref().map(|it| fix(it, sources)),
+    }
+}
+
+fn fix<'a>(fix: &'a Fix, sources: &'a Sources) -> FixView<'a> {
+    let edits = fix.edits.iter().map(|edit| EditView {
+        file: sources.get(edit.span.file).map(|file| file.name.as_str()),
+        start: edit.span.start,
+        end: edit.span.end,
+        text: &edit.text,
+    });
+    FixView {
+        about: &fix.about,
+        edits: edits.collect(),
     }
 }
 
@@ -232,6 +269,7 @@ mod tests {
           "findings": [
             {
               "code": "PAL0001",
+              "lint": null,
               "severity": "error",
               "title": "bad \"spec\"",
               "places": [
@@ -256,7 +294,8 @@ mod tests {
               "notes": [],
               "help": [
                 "remove it"
-              ]
+              ],
+              "fix": null
             }
           ],
           "prerequisites": [],

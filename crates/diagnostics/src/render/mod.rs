@@ -2,9 +2,13 @@
 
 use crate::{Report, Sources};
 
+mod github;
 mod json;
+mod junit;
+mod sarif;
 mod text;
 
+pub use json::SCHEMA as REPORT_SCHEMA;
 pub use text::diagnostics_text;
 
 /// An output format: its name on the command line and its function.
@@ -26,4 +30,10 @@ pub struct Style {
 }
 
 /// Every format.
-pub const FORMATS: &[Format] = &[text::FORMAT, json::FORMAT];
+pub const FORMATS: &[Format] = &[
+    text::FORMAT,
+    json::FORMAT,
+    sarif::FORMAT,
+    junit::FORMAT,
+    github::FORMAT,
+];

@@ -190,6 +190,10 @@ fn remarks(diagnostic: &Diagnostic, sources: &Sources, hidden: usize) -> Vec<Ele
     for help in &diagnostic.help {
         say(Level::HELP, help);
     }
+    if let Some(lint) = diagnostic.lint {
+        let fix = diagnostic.fix.as_ref().map_or("", |_| " (--fix mends it)");
+        say(Level::INFO.with_name("lint"), &format!("{lint}{fix}"));
+    }
     out
 }
 
