@@ -1,6 +1,6 @@
 //! What changes between two worlds with the same pods: connections lost and gained.
 
-use crate::engine::{EndpointId, Engine};
+use crate::engine::{Cuts, EndpointId, Engine};
 use crate::names::{self, Names};
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Direction, Intent, Outcome, PortSet, World, reference};
@@ -75,27 +75,9 @@ fn changes(map: ByName) -> Vec<Change> {
 
 /// Engines whose endpoints have equal numbers: each is cut by the other's CIDRs too.
 fn engines<'w>(before: &'w World, after: &'w World) -> (Engine<'w>, Engine<'w>) {
-    let blocks = |world: &World| {
-        let rules = world
-            .network_policies
-            .iter()
-            .flat_map(|p| p.ingress.iter().chain(&p.egress).flatten());
-        rules
-            .flat_map(|r| r.peers.iter().flatten())
-            .filter_map(|peer| match peer {
-                palisade_netmodel::Peer::Block { cidr, except } => {
-                    Some(std::iter::once(*cidr).chain(except.iter().copied()))
-                }
-                palisade_netmodel::Peer::Pods { .. } => None,
-            })
-            .flatten()
-            .collect::<Vec<_>>()
-    };
-    let mut all = blocks(before);
-    all.extend(blocks(after));
     (
-        Engine::with_blocks(before, &all),
-        Engine::with_blocks(after, &all),
+        Engine::with_cuts(before, &Cuts::of(after)),
+        Engine::with_cuts(after, &Cuts::of(before)),
     )
 }
 

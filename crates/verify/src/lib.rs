@@ -12,7 +12,7 @@ mod names;
 mod prove;
 
 pub use difference::{Change, Difference, difference, impact};
-pub use engine::{EndpointId, Engine, Pair, Passage, RuleId};
+pub use engine::{Cuts, EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;
 pub use names::Names;
 pub use prove::{Options, Proof, concerns, prove};

@@ -23,36 +23,24 @@ pub(crate) struct Exception {
 pub(crate) enum Rows {
     /// An end is a pod on the host network.
     HostNetwork,
-    /// An end is the node on which the other runs.
-    OwnNode,
 }
 
-pub(crate) const EXCEPTIONS: &[Exception] = &[
-    Exception {
-        rows: Rows::HostNetwork,
-        cases: &[
-            "ipblockstest",
-            "ipblockstest_4",
-            "multiple_topology_resources_2",
-            "semanticDiff-same-topologies-old1",
-            "semanticDiff-same-topologies-old2",
-        ],
-        they_say: "policies select pods on the host network like all others",
-        specification: "The network plugin cannot properly distinguish hostNetwork pod traffic, \
+pub(crate) const EXCEPTIONS: &[Exception] = &[Exception {
+    rows: Rows::HostNetwork,
+    cases: &[
+        "ipblockstest",
+        "ipblockstest_4",
+        "multiple_topology_resources_2",
+        "semanticDiff-same-topologies-old1",
+        "semanticDiff-same-topologies-old2",
+    ],
+    they_say: "policies select pods on the host network like all others",
+    specification: "The network plugin cannot properly distinguish hostNetwork pod traffic, \
             and so it ignores hostNetwork pods when matching podSelector and namespaceSelector. \
             Traffic to/from hostNetwork pods is treated the same as all other traffic to/from the \
             node IP. (This is the most common implementation.)",
-        source: "https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-and-hostnetwork-pods",
-    },
-    Exception {
-        rows: Rows::OwnNode,
-        cases: &["ipblockstest", "ipblockstest_4", "onlineboutique"],
-        they_say: "the address of a pod's node is an address like all others",
-        specification: "traffic to and from the node where a Pod is running is always allowed, \
-            regardless of the IP address of the Pod or the node",
-        source: "https://kubernetes.io/docs/concepts/services-networking/network-policies/",
-    },
-];
+    source: "https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-and-hostnetwork-pods",
+}];
 
 /// An end of a row: a pod or an address.
 #[derive(Clone, Copy)]
@@ -68,11 +56,6 @@ pub(crate) fn kind(source: Side<'_>, destination: Side<'_>) -> Option<Rows> {
     match (source, destination) {
         (Side::Pod(pod), _) | (_, Side::Pod(pod)) if pod.host_network => Some(Rows::HostNetwork),
         (_, Side::Pod(pod)) if pod.host_network => Some(Rows::HostNetwork),
-        (Side::Pod(pod), Side::Address(address)) | (Side::Address(address), Side::Pod(pod))
-            if pod.node_addresses.known.contains(&address) =>
-        {
-            Some(Rows::OwnNode)
-        }
         _ => None,
     }
 }

@@ -37,13 +37,6 @@ impl Bits {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
-
-    /// Adds the members of `other`, which has the same length.
-    pub(crate) fn unite(&mut self, other: &Self) {
-        for (word, more) in self.0.iter_mut().zip(&other.0) {
-            *word |= more;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -54,7 +47,7 @@ mod tests {
     fn members_are_what_was_put_in() {
         let mut bits = Bits::of(200, |i| i % 63 == 0);
         assert!(bits.contains(126) && !bits.contains(127) && !bits.contains(1000));
-        bits.unite(&Bits::of(200, |i| i == 127));
+        bits.insert(127);
         assert!(bits.contains(126) && bits.contains(127));
     }
 }

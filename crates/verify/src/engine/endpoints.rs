@@ -2,15 +2,20 @@
 //!
 //! Pods that agree in everything a policy or the mesh can see share a class. Addresses outside are
 //! cut by every CIDR that occurs, for IPv4 and IPv6: all addresses of a cell behave alike, so one
-//! address of it stands for all. Cost: linear in pods, `n log n` in CIDRs.
+//! address of it stands for all. What a pod's own address can do is told by its cell, so pods whose
+//! addresses differ only inside a cell still share a class. The node of a pod is no part of it: that
+//! a pod and its own node always reach each other is judged flow by flow ([`super::Engine::decide`]).
+//!
+//! Cost: linear in pods, `n log n` in CIDRs and in addresses of pods.
 
+use super::cells::{Cells, Place};
 use ipnet::IpNet;
 use palisade_netmodel::{
-    AddressSet, AuthorizationPolicy, Endpoint, NamedPort, Peer, Phase, Pod, PodId, Proxy, World,
+    AuthorizationPolicy, Endpoint, NamedPort, Peer, Phase, Pod, PodId, Proxy, Selector, World,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// Index of a class or cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,22 +32,72 @@ impl EndpointId {
 pub(crate) enum Kind {
     /// Pods that behave alike, at least one.
     Pods(Vec<PodId>),
-    /// Addresses `first..=last` that behave alike, as numbers; `sample` is one of them.
+    /// Addresses that behave alike.
     Addresses {
-        /// One address of the cell.
+        /// One address of the cell, if possible one that is no pod's.
         sample: IpAddr,
-        /// Whether they are no pod's and so ends of their own.
+        /// Whether some of them are no pod's and so ends of their own.
         outside: bool,
     },
 }
+
+/// What splits endpoints beside the policies of a world: what somebody else will ask about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cuts {
+    /// CIDRs: every cell lies within or without each of them.
+    pub blocks: Vec<IpNet>,
+    /// Label keys that are read although no object of the world reads them.
+    pub keys: BTreeSet<String>,
+}
+
+impl Cuts {
+    /// What the policies of a world read.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        Self {
+            blocks: blocks(world).into_iter().collect(),
+            keys: keys_read(world)
+                .filter(|key| PER_POD_KEYS.contains(key))
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+
+    /// Adds what a selector reads.
+    pub fn read(&mut self, selector: &Selector) {
+        let keys = selector.requirements.iter().map(|r| r.key.clone());
+        self.keys.extend(keys);
+    }
+}
+
+/// Labels that controllers give each pod a value of its own (`Kubernetes documentation, Well-Known Labels`).
+/// They tell pods apart only if something reads them.
+const PER_POD_KEYS: &[&str] = &[
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "batch.kubernetes.io/job-name",
+    "controller-revision-hash",
+    "controller-uid",
+    "job-name",
+    "pod-template-generation",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+];
 
 /// All endpoints of a world.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     kinds: Vec<Kind>,
     class_of: Vec<EndpointId>,
-    v4: Vec<(u128, EndpointId)>,
-    v6: Vec<(u128, EndpointId)>,
+    classes: u32,
+    cells: Cells,
+    /// Per class: where the addresses lie by which others see its pods.
+    places: Vec<Vec<Place>>,
+    /// Per class: whether all its pods run on one node.
+    one_node: Vec<bool>,
+    /// Addresses of live pods: no ends of their own.
+    taken: FxHashSet<IpAddr>,
 }
 
 /// All of a pod that any layer can see. A pod's name is not part of it.
@@ -54,17 +109,17 @@ struct Signature<'w> {
     named_ports: Vec<&'w NamedPort>,
     host: (bool, bool),
     phase: Phase,
-    addresses: &'w AddressSet,
-    node_addresses: &'w AddressSet,
+    places: Vec<Place>,
     proxy: &'w Proxy,
     workload: (&'w str, &'w str),
 }
 
 impl<'w> Signature<'w> {
     /// The workload is part of it although no layer sees it: findings name workloads.
-    fn of(pod: &'w Pod) -> Self {
+    fn of(pod: &'w Pod, cells: &Cells, read: &FxHashSet<&str>) -> Self {
         let mut named_ports: Vec<_> = pod.named_ports.iter().collect();
         named_ports.sort_unstable();
+        let told = |key: &str| !PER_POD_KEYS.contains(&key) || read.contains(key);
         Self {
             namespace: &pod.namespace,
             labels: pod
@@ -72,47 +127,91 @@ impl<'w> Signature<'w> {
                 .0
                 .iter()
                 .map(|(k, v)| (k.as_str(), v.as_str()))
+                .filter(|(key, _)| told(key))
                 .collect(),
             service_account: &pod.service_account,
             named_ports,
             host: (pod.host_network, pod.host_group),
             phase: pod.phase,
-            addresses: &pod.addresses,
-            node_addresses: &pod.node_addresses,
+            places: cells.places(visible(pod)),
             proxy: &pod.proxy,
             workload: (&pod.workload.kind, &pod.workload.name),
         }
     }
 }
 
+/// The addresses by which others see a pod: on the host network its node's, unless its own are known.
+fn visible(pod: &Pod) -> &[IpAddr] {
+    let host = pod.host_network || pod.host_group;
+    if host && pod.addresses.known.is_empty() {
+        &pod.node_addresses.known
+    } else {
+        &pod.addresses.known
+    }
+}
+
 impl Endpoints {
-    /// The classes and cells of a world, the address space cut by `more` as well.
-    pub(crate) fn new(world: &World, more: &[IpNet]) -> Self {
+    /// The classes and cells of a world, split by `cuts` as well.
+    pub(crate) fn new(world: &World, cuts: &Cuts) -> Self {
+        let mut nets = blocks(world);
+        nets.extend(cuts.blocks.iter().map(IpNet::trunc));
+        let cells = Cells::new(&nets);
+        let read = Cuts::of(world).keys;
+        let read: FxHashSet<&str> = read.union(&cuts.keys).map(String::as_str).collect();
         let mut kinds: Vec<Kind> = Vec::new();
+        let (mut places, mut one_node) = (Vec::new(), Vec::new());
         let mut class_of = Vec::with_capacity(world.pods.len());
         let mut seen: FxHashMap<Signature<'_>, EndpointId> = FxHashMap::default();
         for (pod_id, pod) in world.pods() {
-            let next = id(kinds.len());
-            let class = *seen.entry(Signature::of(pod)).or_insert(next);
+            let signature = Signature::of(pod, &cells, &read);
+            let class = match seen.get(&signature) {
+                Some(class) => *class,
+                None => {
+                    let class = id(kinds.len());
+                    places.push(signature.places.clone());
+                    one_node.push(true);
+                    seen.insert(signature, class);
+                    class
+                }
+            };
             class_of.push(class);
             match kinds.get_mut(class.index()) {
-                Some(Kind::Pods(members)) => members.push(pod_id),
+                Some(Kind::Pods(members)) => {
+                    let first = members.first().and_then(|first| world.pod(*first));
+                    let same = first.is_some_and(|f| f.node_addresses == pod.node_addresses);
+                    if let Some(one) = one_node.get_mut(class.index()) {
+                        *one &= same;
+                    }
+                    members.push(pod_id);
+                }
                 _ => kinds.push(Kind::Pods(vec![pod_id])),
             }
         }
-        let (nets, taken) = nets(world, more);
-        let v4 = cells(&nets, false, &taken, &mut kinds);
-        let v6 = cells(&nets, true, &taken, &mut kinds);
+        let classes = id(kinds.len()).0;
+        let taken = taken(world);
+        kinds.extend(
+            cells
+                .samples(&taken)
+                .map(|(sample, outside)| Kind::Addresses { sample, outside }),
+        );
         Self {
             kinds,
             class_of,
-            v4,
-            v6,
+            classes,
+            cells,
+            places,
+            one_node,
+            taken,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.kinds.len()
+    }
+
+    /// How many of the endpoints are classes of pods; they come first.
+    pub(crate) fn classes(&self) -> u32 {
+        self.classes
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = EndpointId> + use<> {
@@ -133,31 +232,32 @@ impl Endpoints {
 
     /// First and last address of a cell, those of pods included; `None` for a class of pods.
     pub(crate) fn range(&self, endpoint: EndpointId) -> Option<(IpAddr, IpAddr)> {
-        let families = [
-            (&self.v4, u128::from(u32::MAX), false),
-            (&self.v6, u128::MAX, true),
-        ];
-        families.into_iter().find_map(|(starts, max, v6)| {
-            let at = starts
-                .binary_search_by_key(&endpoint, |(_, cell)| *cell)
-                .ok()?;
-            let first = starts.get(at)?.0;
-            let last = starts.get(at + 1).map_or(max, |next| next.0 - 1);
-            Some((address(first, v6), address(last, v6)))
-        })
+        self.cells.range(endpoint.0.checked_sub(self.classes)?)
     }
 
-    /// The class or cell of an end of a flow.
+    /// Where the visible addresses of a class lie; empty if none is known.
+    pub(crate) fn places(&self, class: u32) -> &[Place] {
+        self.places.get(class as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether all pods of a class run on one node.
+    pub(crate) fn on_one_node(&self, class: EndpointId) -> bool {
+        self.one_node.get(class.index()).copied().unwrap_or(false)
+    }
+
+    /// The cells within a block, as endpoints.
+    pub(crate) fn cells_within(&self, block: &IpNet) -> std::ops::Range<u32> {
+        let within = self.cells.within(block);
+        self.classes + within.start..self.classes + within.end
+    }
+
+    /// The class or cell of an end of a flow. An address that is a live pod's is no end.
     pub(crate) fn locate(&self, end: Endpoint) -> Option<EndpointId> {
         match end {
             Endpoint::Pod(pod) => self.class_of.get(pod.0 as usize).copied(),
+            Endpoint::Address(address) if self.taken.contains(&address) => None,
             Endpoint::Address(address) => {
-                let (starts, at) = match address {
-                    IpAddr::V4(a) => (&self.v4, u128::from(a.to_bits())),
-                    IpAddr::V6(a) => (&self.v6, a.to_bits()),
-                };
-                let after = starts.partition_point(|(start, _)| *start <= at);
-                starts.get(after.checked_sub(1)?).map(|(_, cell)| *cell)
+                Some(EndpointId(self.classes + self.cells.place(address)))
             }
         }
     }
@@ -167,9 +267,17 @@ fn id(index: usize) -> EndpointId {
     EndpointId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-/// Every CIDR that some rule can tell apart, and the addresses that belong to pods.
-fn nets(world: &World, more: &[IpNet]) -> (BTreeSet<IpNet>, BTreeSet<IpAddr>) {
-    let mut nets: BTreeSet<IpNet> = more.iter().map(IpNet::trunc).collect();
+fn taken(world: &World) -> FxHashSet<IpAddr> {
+    let ends = world
+        .pods
+        .iter()
+        .filter(|pod| pod.phase == Phase::Live && !pod.host_network);
+    ends.flat_map(|pod| &pod.addresses.known).copied().collect()
+}
+
+/// Every CIDR that some object of the world can tell apart.
+fn blocks(world: &World) -> BTreeSet<IpNet> {
+    let mut nets = BTreeSet::new();
     let rules = world
         .network_policies
         .iter()
@@ -186,15 +294,28 @@ fn nets(world: &World, more: &[IpNet]) -> (BTreeSet<IpNet>, BTreeSet<IpAddr>) {
             .iter()
             .flat_map(authorization_nets),
     );
-    let mut taken = BTreeSet::new();
-    for pod in &world.pods {
-        nets.extend(pod.addresses.known.iter().map(|a| IpNet::from(*a)));
-        nets.extend(pod.node_addresses.known.iter().map(|a| IpNet::from(*a)));
-        if pod.phase == Phase::Live && !pod.host_network {
-            taken.extend(pod.addresses.known.iter().copied());
-        }
-    }
-    (nets, taken)
+    nets
+}
+
+/// Every label key that some selector of pods reads.
+fn keys_read(world: &World) -> impl Iterator<Item = &str> {
+    let policies = world.network_policies.iter().flat_map(|policy| {
+        let rules = policy.ingress.iter().chain(&policy.egress).flatten();
+        let peers = rules.flat_map(|r| r.peers.iter().flatten());
+        let pods = peers.filter_map(|peer| match peer {
+            Peer::Pods { pods, .. } => Some(pods),
+            Peer::Block { .. } => None,
+        });
+        std::iter::once(&policy.pod_selector).chain(pods)
+    });
+    let requirements = policies.flat_map(|s| s.requirements.iter().map(|r| r.key.as_str()));
+    let maps = (world.services.iter().map(|s| &s.selector))
+        .chain(world.peer_authentications.iter().map(|p| &p.selector))
+        .chain(world.authorization_policies.iter().map(|p| &p.selector))
+        .chain(world.destination_rules.iter().map(|r| &r.workload_selector))
+        .chain(world.sidecars.iter().map(|s| &s.selector))
+        .chain(world.gateways.iter().map(|g| &g.selector));
+    requirements.chain(maps.flat_map(|labels| labels.0.keys().map(String::as_str)))
 }
 
 /// `ipBlocks`, `remoteIpBlocks` and the address conditions of an AuthorizationPolicy.
@@ -227,76 +348,20 @@ pub(crate) fn parse_block(text: &str) -> Option<IpNet> {
         .map(|net| net.trunc())
 }
 
-/// Cuts one address family at the borders of every CIDR. Returns the first address of each cell
-/// with its number, in order. Addresses of pods are cells, but not ends of their own.
-fn cells(
-    nets: &BTreeSet<IpNet>,
-    v6: bool,
-    taken: &BTreeSet<IpAddr>,
-    kinds: &mut Vec<Kind>,
-) -> Vec<(u128, EndpointId)> {
-    let mut starts = BTreeSet::from([0_u128]);
-    let max = if v6 { u128::MAX } else { u128::from(u32::MAX) };
-    for net in nets.iter().filter(|n| n.addr().is_ipv6() == v6) {
-        starts.insert(number(net.network()));
-        let last = number(net.broadcast());
-        if last < max {
-            starts.insert(last + 1);
-        }
-    }
-    let mut starts = starts.into_iter().peekable();
-    let mut out = Vec::new();
-    while let Some(start) = starts.next() {
-        let last = starts.peek().map_or(max, |next| next - 1);
-        let sample = sample(start, last, v6);
-        let outside = !(start == last && taken.contains(&sample));
-        out.push((start, id(kinds.len())));
-        kinds.push(Kind::Addresses { sample, outside });
-    }
-    out
-}
-
-/// An address of the cell that people recognise as an example (RFC 5737, RFC 3849) if there is one.
-fn sample(first: u128, last: u128, v6: bool) -> IpAddr {
-    let example = if v6 {
-        number(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10)))
-    } else {
-        number(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)))
-    };
-    let chosen = if (first..=last).contains(&example) {
-        example
-    } else {
-        first + u128::from(first < last)
-    };
-    address(chosen, v6)
-}
-
-fn address(number: u128, v6: bool) -> IpAddr {
-    if v6 {
-        IpAddr::V6(Ipv6Addr::from_bits(number))
-    } else {
-        IpAddr::V4(Ipv4Addr::from_bits(
-            u32::try_from(number).unwrap_or(u32::MAX),
-        ))
-    }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(a) => u128::from(a.to_bits()),
-        IpAddr::V6(a) => a.to_bits(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::Endpoints;
+    use super::{Cuts, Endpoints};
     use palisade_netmodel::{Endpoint, World};
 
     #[test]
     fn addresses_are_cut_where_blocks_begin_and_end() {
-        let nets = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"].map(|n| n.parse().unwrap());
-        let endpoints = Endpoints::new(&World::default(), &nets);
+        let cuts = Cuts {
+            blocks: ["10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"]
+                .map(|n| n.parse().unwrap())
+                .to_vec(),
+            ..Cuts::default()
+        };
+        let endpoints = Endpoints::new(&World::default(), &cuts);
         // 0-, 10.0-, 10.1-, 10.2-, 11- and three of IPv6.
         assert_eq!(endpoints.len(), 8);
         let at = |a: &str| endpoints.locate(Endpoint::Address(a.parse().unwrap()));

@@ -5,14 +5,17 @@
 
 mod authorization;
 mod bits;
+mod cells;
 mod client;
 mod endpoints;
+mod labels;
 mod mesh;
+mod peers;
 mod policies;
 
 pub(crate) use bits::Bits;
-pub use endpoints::EndpointId;
 use endpoints::Kind;
+pub use endpoints::{Cuts, EndpointId};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
 
@@ -55,14 +58,23 @@ impl<'w> Engine<'w> {
     /// An engine for a world. Cost: linear in pods; distinct peers times distinct workloads.
     #[must_use]
     pub fn new(world: &'w World) -> Self {
-        Self::with_blocks(world, &[])
+        Self::with_cuts(world, &Cuts::default())
     }
 
-    /// An engine whose cells of addresses are also cut by `blocks`, so that each lies within or
-    /// without each block.
+    /// An engine whose cells of addresses each lie within or without each block.
     #[must_use]
     pub fn with_blocks(world: &'w World, blocks: &[IpNet]) -> Self {
-        let endpoints = Endpoints::new(world, blocks);
+        let cuts = Cuts {
+            blocks: blocks.to_vec(),
+            ..Cuts::default()
+        };
+        Self::with_cuts(world, &cuts)
+    }
+
+    /// An engine whose endpoints are also split by what somebody else will ask about.
+    #[must_use]
+    pub fn with_cuts(world: &'w World, cuts: &Cuts) -> Self {
+        let endpoints = Endpoints::new(world, cuts);
         let policies = Policies::new(world, &endpoints);
         let pod = |e| policies::representative(world, &endpoints, e);
         let clients = endpoints
@@ -152,7 +164,7 @@ impl<'w> Engine<'w> {
     }
 
     /// A flow between two different members, if there is one: a pod reaches itself whatever the
-    /// policies say.
+    /// policies say. If possible the members do not share a node, for the same reason.
     #[must_use]
     pub fn flow(
         &self,
@@ -160,17 +172,34 @@ impl<'w> Engine<'w> {
         destination: EndpointId,
         (protocol, port): (Protocol, u16),
     ) -> Option<Flow> {
-        let nth = |endpoint, n| match self.address(endpoint) {
-            Some(address) => Some(Endpoint::Address(address)),
-            None => self.members(endpoint).get(n).copied().map(Endpoint::Pod),
+        let ends = |endpoint| -> Vec<Endpoint> {
+            match self.address(endpoint) {
+                Some(address) => vec![Endpoint::Address(address)],
+                None => {
+                    let members = self.members(endpoint).iter();
+                    members.take(TRIED).map(|pod| Endpoint::Pod(*pod)).collect()
+                }
+            }
         };
-        let second = usize::from(source == destination);
-        Some(Flow {
-            source: nth(source, 0)?,
-            destination: nth(destination, second)?,
-            protocol,
-            port,
-        })
+        let destinations = ends(destination);
+        let mut flows = ends(source).into_iter().flat_map(|source| {
+            let others = destinations.iter().filter(move |d| **d != source);
+            others.map(move |destination| Flow {
+                source,
+                destination: *destination,
+                protocol,
+                port,
+            })
+        });
+        let first = flows.next()?;
+        let apart = |flow: &Flow| {
+            !self.share_node(flow.destination, flow.source)
+                && !self.share_node(flow.source, flow.destination)
+        };
+        if apart(&first) {
+            return Some(first);
+        }
+        Some(flows.find(apart).unwrap_or(first))
     }
 
     /// Whether two endpoints can form a pair of different ends, at least one of them a pod.
@@ -222,19 +251,34 @@ impl<'w> Engine<'w> {
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted
-    /// (`Kubernetes documentation, Network Policies: traffic to and from the node`).
+    /// (`Kubernetes documentation, Network Policies: traffic to and from the node`). For classes: whether
+    /// that is so for all their pods.
     fn shares_node(&self, subject: EndpointId, peer: EndpointId) -> bool {
-        let Some(subject) = self.pod(subject) else {
+        let member = |endpoint| match self.address(endpoint) {
+            Some(address) => Some(Endpoint::Address(address)),
+            None => self.members(endpoint).first().copied().map(Endpoint::Pod),
+        };
+        let whole =
+            |endpoint| self.address(endpoint).is_some() || self.endpoints.on_one_node(endpoint);
+        let ends = member(subject).zip(member(peer));
+        whole(subject) && whole(peer) && ends.is_some_and(|(s, p)| self.share_node(s, p))
+    }
+
+    /// The same for two ends.
+    fn share_node(&self, subject: Endpoint, peer: Endpoint) -> bool {
+        let Endpoint::Pod(subject) = subject else {
             return false;
         };
-        let node = &subject.node_addresses.known;
-        match self.pod(peer) {
-            Some(pod) if pod.host_network => {
-                let own = pod.addresses.known.iter().chain(&pod.node_addresses.known);
-                own.into_iter().any(|a| node.contains(a))
-            }
-            Some(_) => false,
-            None => self.address(peer).is_some_and(|a| node.contains(&a)),
+        let node = |pod: PodId| self.world.pod(pod).map(|p| &p.node_addresses.known);
+        let Some(node) = node(subject).filter(|known| !known.is_empty()) else {
+            return false;
+        };
+        match peer {
+            Endpoint::Address(address) => node.contains(&address),
+            Endpoint::Pod(peer) => self.world.pod(peer).is_some_and(|pod| {
+                let mut own = pod.addresses.known.iter().chain(&pod.node_addresses.known);
+                pod.host_network && own.any(|a| node.contains(a))
+            }),
         }
     }
 
@@ -324,18 +368,56 @@ impl<'w> Engine<'w> {
         if flow.source == flow.destination && self.pod(source).is_some() {
             return (Outcome::Allow, Encryption::None);
         }
-        let pair = self.pair(source, destination);
+        let mut outcome = Outcome::Allow;
+        for (direction, ends, own, peer) in [
+            (
+                Direction::Egress,
+                (source, destination),
+                flow.source,
+                flow.destination,
+            ),
+            (
+                Direction::Ingress,
+                (destination, source),
+                flow.destination,
+                flow.source,
+            ),
+        ] {
+            if self.share_node(own, peer) {
+                continue;
+            }
+            let (target, port) = (self.pod(destination), (flow.protocol, flow.port));
+            let admits = self
+                .policies
+                .admits(self.world, direction, ends, target, port);
+            outcome = outcome.and(verdict(admits));
+        }
+        if outcome == Outcome::Deny {
+            return denied;
+        }
+        let pair = self.mesh_half(source, destination);
         let at = |set: &PortSet| set.contains(flow.protocol, flow.port);
-        let outcome = match (at(&pair.passage.must), at(&pair.passage.may)) {
+        outcome = outcome.and(match (at(&pair.passage.must), at(&pair.passage.may)) {
             (true, _) => Outcome::Allow,
             (false, true) => Outcome::Depends,
             (false, false) => return denied,
-        };
+        });
         let encryption = match (at(&pair.mesh_mtls), at(&pair.tls)) {
             (true, _) => Encryption::MeshMtls,
             (false, true) => Encryption::Tls,
             (false, false) => Encryption::None,
         };
         (outcome, encryption)
+    }
+}
+
+/// How many pods of a class are tried for an example.
+const TRIED: usize = 8;
+
+fn verdict(admits: Option<bool>) -> Outcome {
+    match admits {
+        Some(true) => Outcome::Allow,
+        None => Outcome::Depends,
+        Some(false) => Outcome::Deny,
     }
 }

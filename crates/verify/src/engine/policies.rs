@@ -1,13 +1,15 @@
 //! NetworkPolicy, evaluated for classes and cells.
 //!
-//! Every distinct peer is matched once against all endpoints; a rule is then the union of its peers'
-//! sets. Cost: distinct peers × endpoints to build, isolating rules of one class per pair to answer.
+//! Every distinct list of peers is looked up once and kept as a set. Classes that the same policies
+//! isolate share a *signature*, which holds the rules of all of them. Cost: policies
+//! and their peers to build, rules of one signature to answer for a pair; the number of pods does not
+//! matter.
 
-use super::bits::Bits;
-use super::endpoints::{EndpointId, Endpoints, Kind};
-use ipnet::IpNet;
+use super::endpoints::{EndpointId, Endpoints};
+use super::peers::{Directory, Peers};
 use palisade_netmodel::{
-    Direction, Enforcement, NamespaceMatch, Peer, Pod, PolicyPort, PortSet, Protocol, Rule, World,
+    Direction, Enforcement, NamespaceMatch, NetworkPolicy, Peer, Pod, PolicyPort, PortSet,
+    Protocol, Rule, World,
 };
 use rustc_hash::FxHashMap;
 
@@ -58,20 +60,32 @@ pub struct RuleId {
     pub rule: usize,
 }
 
-/// Who a rule's peers are: for certain, and perhaps (an address that is not known).
-#[derive(Debug, Clone)]
-struct Peers {
-    yes: Bits,
-    perhaps: Bits,
+/// A rule, compiled: who, and where it is written. `None` is everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Compiled {
+    peers: Option<u32>,
+    id: RuleId,
 }
+
+/// What a group of classes shares in one direction: the policies that isolate them.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    policies: Vec<usize>,
+    rules: Vec<Compiled>,
+}
+
+/// The number of a signature in its direction.
+pub(crate) type SignatureId = u32;
+
+/// The signature of classes that nothing isolates, and of addresses.
+pub(crate) const OPEN: SignatureId = 0;
 
 /// One direction of all policies.
 #[derive(Debug)]
 struct Half {
-    /// Per policy: its rules' peers, `None` if it does not isolate in this direction.
-    rules: Vec<Option<Vec<Peers>>>,
-    /// Per endpoint: the policies that isolate it.
-    isolating: Vec<Vec<usize>>,
+    /// Per class: its signature.
+    of: Vec<SignatureId>,
+    signatures: Vec<Signature>,
 }
 
 /// All policies of a world.
@@ -79,20 +93,51 @@ struct Half {
 pub(crate) struct Policies {
     ingress: Half,
     egress: Half,
+    /// Every distinct list of peers.
+    peers: Vec<Peers>,
     enforced: bool,
 }
 
+/// The rules of all policies, and every distinct list of peers.
+struct Compiler<'w, 'd> {
+    directory: &'d mut Directory<'w>,
+    peers: Vec<Peers>,
+    numbers: FxHashMap<&'w [Peer], u32>,
+}
+
 impl Policies {
+    /// Compiles every policy.
     pub(crate) fn new(world: &World, endpoints: &Endpoints) -> Self {
-        let mut matcher = Matcher {
-            world,
-            endpoints,
-            seen: FxHashMap::default(),
+        let mut directory = Directory::new(world, endpoints);
+        let subjects: Vec<_> = world
+            .network_policies
+            .iter()
+            .map(|policy| directory.subjects(policy))
+            .collect();
+        let mut compiler = Compiler {
+            directory: &mut directory,
+            peers: Vec::new(),
+            numbers: FxHashMap::default(),
         };
-        let selected = selected(world, endpoints);
+        let mut half = |direction| {
+            let mut isolating: Vec<Vec<usize>> = vec![Vec::new(); endpoints.classes() as usize];
+            for (index, policy) in world.network_policies.iter().enumerate() {
+                if policy.rules(direction).is_none() {
+                    continue;
+                }
+                for class in subjects.get(index).into_iter().flatten() {
+                    if let Some(list) = isolating.get_mut(class as usize) {
+                        list.push(index);
+                    }
+                }
+            }
+            compiler.half(world, direction, isolating)
+        };
+        let (ingress, egress) = (half(Direction::Ingress), half(Direction::Egress));
         Self {
-            ingress: half(world, &mut matcher, &selected, Direction::Ingress),
-            egress: half(world, &mut matcher, &selected, Direction::Egress),
+            ingress,
+            egress,
+            peers: compiler.peers,
             enforced: world.profile.cni.enforcement != Enforcement::NotEnforced,
         }
     }
@@ -104,10 +149,41 @@ impl Policies {
         }
     }
 
+    /// The signature of an endpoint.
+    pub(crate) fn signature_of(&self, direction: Direction, subject: EndpointId) -> SignatureId {
+        let signature = self.half(direction).of.get(subject.index());
+        signature.filter(|_| self.enforced).copied().unwrap_or(OPEN)
+    }
+
+    fn signature(&self, direction: Direction, subject: EndpointId) -> Option<&Signature> {
+        let id = self.signature_of(direction, subject);
+        self.half(direction)
+            .signatures
+            .get(id as usize)
+            .filter(|_| id != OPEN)
+    }
+
     /// The policies that isolate an endpoint.
     pub(crate) fn isolating(&self, direction: Direction, subject: EndpointId) -> &[usize] {
-        let list = self.half(direction).isolating.get(subject.index());
-        list.filter(|_| self.enforced).map_or(&[], Vec::as_slice)
+        let signature = self.signature(direction, subject);
+        signature.map_or(&[], |s| s.policies.as_slice())
+    }
+
+    /// Whether the rules of a rule hold a peer: certainly, perhaps (`None`), or not.
+    fn means(&self, rule: &Compiled, peer: EndpointId) -> Option<bool> {
+        let Some(peers) = rule.peers else {
+            return Some(true);
+        };
+        let Some(peers) = self.peers.get(peers as usize) else {
+            return Some(false);
+        };
+        if peers.yes.contains(peer.0) {
+            Some(true)
+        } else if peers.perhaps.contains(peer.0) {
+            None
+        } else {
+            Some(false)
+        }
     }
 
     /// What `subject`'s policies let pass to or from `peer`; `destination` resolves named ports.
@@ -118,51 +194,52 @@ impl Policies {
         (subject, peer): (EndpointId, EndpointId),
         destination: Option<&Pod>,
     ) -> Passage {
-        let isolating = self.isolating(direction, subject);
-        if isolating.is_empty() {
+        let Some(signature) = self.signature(direction, subject) else {
             return Passage::everything();
-        }
+        };
         let mut passage = Passage::nothing();
-        for (_, rule, certain) in self.admitting(world, direction, isolating, peer) {
+        for compiled in &signature.rules {
+            let means = self.means(compiled, peer);
+            if means == Some(false) {
+                continue;
+            }
+            let Some(rule) = rule(world, direction, compiled.id) else {
+                continue;
+            };
             let ports = ports_on(rule.ports.as_deref(), destination);
-            if certain {
+            passage.may = passage.may.union(&ports);
+            if means == Some(true) {
                 passage.must = passage.must.union(&ports);
             }
-            passage.may = passage.may.union(&ports);
         }
         passage
     }
 
-    /// The rules of `isolating` whose peers hold `peer`, and whether they do so for certain.
-    fn admitting<'w>(
+    /// Whether one port passes: certainly, perhaps (`None`), or not. No set is built.
+    pub(crate) fn admits(
         &self,
-        world: &'w World,
+        world: &World,
         direction: Direction,
-        isolating: &[usize],
-        peer: EndpointId,
-    ) -> Vec<(RuleId, &'w Rule, bool)> {
-        let mut out = Vec::new();
-        for &policy in isolating {
-            let peers = self.half(direction).rules.get(policy);
-            let rules = world.network_policies.get(policy);
-            let Some((peers, rules)) = peers
-                .and_then(Option::as_ref)
-                .zip(rules.and_then(|p| p.rules(direction)))
-            else {
+        (subject, peer): (EndpointId, EndpointId),
+        destination: Option<&Pod>,
+        port: (Protocol, u16),
+    ) -> Option<bool> {
+        let Some(signature) = self.signature(direction, subject) else {
+            return Some(true);
+        };
+        let mut perhaps = false;
+        for compiled in &signature.rules {
+            let means = self.means(compiled, peer);
+            let on = |r: &Rule| on_port(r.ports.as_deref(), destination, port);
+            if means == Some(false) || !rule(world, direction, compiled.id).is_some_and(on) {
                 continue;
-            };
-            for (index, (peers, rule)) in peers.iter().zip(rules).enumerate() {
-                let certain = peers.yes.contains(peer.index());
-                if certain || peers.perhaps.contains(peer.index()) {
-                    let id = RuleId {
-                        policy,
-                        rule: index,
-                    };
-                    out.push((id, rule, certain));
-                }
             }
+            if means == Some(true) {
+                return Some(true);
+            }
+            perhaps = true;
         }
-        out
+        if perhaps { None } else { Some(false) }
     }
 
     /// The first rule that lets a port pass, certain ones before possible ones.
@@ -172,18 +249,86 @@ impl Policies {
         direction: Direction,
         (subject, peer): (EndpointId, EndpointId),
         destination: Option<&Pod>,
-        (protocol, port): (Protocol, u16),
+        port: (Protocol, u16),
     ) -> Option<RuleId> {
-        let isolating = self.isolating(direction, subject);
-        let mut rules = self.admitting(world, direction, isolating, peer);
-        rules.sort_by_key(|(_, _, certain)| !certain);
-        rules
-            .into_iter()
-            .find(|(_, rule, _)| {
-                ports_on(rule.ports.as_deref(), destination).contains(protocol, port)
-            })
-            .map(|(id, _, _)| id)
+        let rules = &self.signature(direction, subject)?.rules;
+        let on = |r: &Rule| on_port(r.ports.as_deref(), destination, port);
+        let admitting = |wanted: Option<bool>| {
+            let mut found = rules.iter().filter(|compiled| {
+                self.means(compiled, peer) == wanted
+                    && rule(world, direction, compiled.id).is_some_and(on)
+            });
+            found.next().map(|compiled| compiled.id)
+        };
+        admitting(Some(true)).or_else(|| admitting(None))
     }
+}
+
+impl<'w> Compiler<'w, '_> {
+    fn half(&mut self, world: &'w World, direction: Direction, isolating: Vec<Vec<usize>>) -> Half {
+        let mut half = Half {
+            of: Vec::with_capacity(isolating.len()),
+            signatures: vec![self.signature(world, direction, &[])],
+        };
+        let mut seen: FxHashMap<Vec<usize>, SignatureId> = FxHashMap::default();
+        seen.insert(Vec::new(), OPEN);
+        for policies in isolating {
+            let next = SignatureId::try_from(half.signatures.len()).unwrap_or(SignatureId::MAX);
+            let id = match seen.get(&policies) {
+                Some(id) => *id,
+                None => {
+                    half.signatures
+                        .push(self.signature(world, direction, &policies));
+                    seen.insert(policies, next);
+                    next
+                }
+            };
+            half.of.push(id);
+        }
+        half
+    }
+
+    /// The rules of some policies; of rules with equal peers and ports the first.
+    fn signature(
+        &mut self,
+        world: &'w World,
+        direction: Direction,
+        policies: &[usize],
+    ) -> Signature {
+        let mut rules = Vec::new();
+        for &policy in policies {
+            let list = world.network_policies.get(policy);
+            let list = list.and_then(|p| p.rules(direction)).unwrap_or_default();
+            for (index, rule) in list.iter().enumerate() {
+                let id = RuleId {
+                    policy,
+                    rule: index,
+                };
+                let peers = rule.peers.as_deref().map(|peers| self.number(peers));
+                rules.push(Compiled { peers, id });
+            }
+        }
+        Signature {
+            policies: policies.to_vec(),
+            rules,
+        }
+    }
+
+    fn number(&mut self, peers: &'w [Peer]) -> u32 {
+        if let Some(known) = self.numbers.get(peers) {
+            return *known;
+        }
+        let next = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
+        let found = self.directory.union(peers);
+        self.peers.push(found);
+        self.numbers.insert(peers, next);
+        next
+    }
+}
+
+fn rule(world: &World, direction: Direction, id: RuleId) -> Option<&Rule> {
+    let policy: &NetworkPolicy = world.network_policies.get(id.policy)?;
+    policy.rules(direction)?.get(id.rule)
 }
 
 /// A rule's ports as numbers. A named port is looked up on the destination pod, with its protocol;
@@ -201,12 +346,8 @@ pub(crate) fn ports_on(ports: Option<&[PolicyPort]>, destination: Option<&Pod>) 
                 last,
             } => set = set.union(&PortSet::range(*protocol, *first, *last)),
             PolicyPort::Named { protocol, name } => {
-                let named = destination.map_or(&[][..], |pod| &pod.named_ports);
-                for n in named
-                    .iter()
-                    .filter(|n| n.name == *name && n.protocol == *protocol)
-                {
-                    set = set.union(&PortSet::single(*protocol, n.port));
+                for number in numbers(*protocol, name, destination) {
+                    set = set.union(&PortSet::single(*protocol, number));
                 }
             }
         }
@@ -214,37 +355,33 @@ pub(crate) fn ports_on(ports: Option<&[PolicyPort]>, destination: Option<&Pod>) 
     set
 }
 
-/// Per endpoint: the policies whose `podSelector` takes it.
-fn selected(world: &World, endpoints: &Endpoints) -> Vec<Vec<usize>> {
-    let mut by_namespace: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-    for (index, policy) in world.network_policies.iter().enumerate() {
-        by_namespace
-            .entry(&policy.object.namespace)
-            .or_default()
-            .push(index);
-    }
-    endpoints
-        .ids()
-        .map(|endpoint| {
-            let Some(pod) = representative(world, endpoints, endpoint) else {
-                return Vec::new();
-            };
-            if !pod.is_selectable() || pod.host_group {
-                return Vec::new();
-            }
-            let here = by_namespace.get(pod.namespace.as_str());
-            here.into_iter()
-                .flatten()
-                .filter(|i| {
-                    world
-                        .network_policies
-                        .get(**i)
-                        .is_some_and(|p| p.pod_selector.matches(&pod.labels))
-                })
-                .copied()
-                .collect()
-        })
-        .collect()
+/// The same for one port.
+fn on_port(
+    ports: Option<&[PolicyPort]>,
+    destination: Option<&Pod>,
+    (protocol, number): (Protocol, u16),
+) -> bool {
+    let Some(ports) = ports else {
+        return true;
+    };
+    ports.iter().any(|port| match port {
+        PolicyPort::Range {
+            protocol: of,
+            first,
+            last,
+        } => *of == protocol && (*first..=*last).contains(&number),
+        PolicyPort::Named { protocol: of, name } => {
+            *of == protocol && numbers(*of, name, destination).any(|n| n == number)
+        }
+    })
+}
+
+fn numbers(protocol: Protocol, name: &str, destination: Option<&Pod>) -> impl Iterator<Item = u16> {
+    let named = destination.map_or(&[][..], |pod| &pod.named_ports);
+    let matching = named
+        .iter()
+        .filter(move |n| n.name == *name && n.protocol == protocol);
+    matching.map(|n| n.port)
 }
 
 /// One pod of a class.
@@ -254,119 +391,6 @@ pub(crate) fn representative<'w>(
     endpoint: EndpointId,
 ) -> Option<&'w Pod> {
     world.pod(*endpoints.members(endpoint).first()?)
-}
-
-fn half<'w>(
-    world: &'w World,
-    matcher: &mut Matcher<'w>,
-    selected: &[Vec<usize>],
-    direction: Direction,
-) -> Half {
-    let rules: Vec<_> = world
-        .network_policies
-        .iter()
-        .map(|policy| {
-            let rules = policy.rules(direction)?;
-            Some(rules.iter().map(|rule| matcher.rule(rule)).collect())
-        })
-        .collect();
-    let isolates = |policy: &&usize| rules.get(**policy).is_some_and(Option::is_some);
-    let isolating = selected
-        .iter()
-        .map(|policies| policies.iter().filter(isolates).copied().collect())
-        .collect();
-    Half { rules, isolating }
-}
-
-/// Matches peers against all endpoints, each distinct peer once.
-struct Matcher<'w> {
-    world: &'w World,
-    endpoints: &'w Endpoints,
-    seen: FxHashMap<&'w Peer, Peers>,
-}
-
-impl<'w> Matcher<'w> {
-    fn rule(&mut self, rule: &'w Rule) -> Peers {
-        let len = self.endpoints.len();
-        let Some(peers) = &rule.peers else {
-            return Peers {
-                yes: Bits::of(len, |_| true),
-                perhaps: Bits::new(len),
-            };
-        };
-        let mut out = Peers {
-            yes: Bits::new(len),
-            perhaps: Bits::new(len),
-        };
-        for peer in peers {
-            let found = self.peer(peer);
-            out.yes.unite(&found.yes);
-            out.perhaps.unite(&found.perhaps);
-        }
-        out
-    }
-
-    fn peer(&mut self, peer: &'w Peer) -> &Peers {
-        let (world, endpoints) = (self.world, self.endpoints);
-        self.seen.entry(peer).or_insert_with(|| {
-            let mut found = Peers {
-                yes: Bits::new(endpoints.len()),
-                perhaps: Bits::new(endpoints.len()),
-            };
-            for endpoint in endpoints.ids() {
-                match matches(world, endpoints, endpoint, peer) {
-                    Some(true) => found.yes.insert(endpoint.index()),
-                    Some(false) => {}
-                    None => found.perhaps.insert(endpoint.index()),
-                }
-            }
-            found
-        })
-    }
-}
-
-/// Whether a peer means an endpoint; `None` if that depends on an address that is not known.
-fn matches(
-    world: &World,
-    endpoints: &Endpoints,
-    endpoint: EndpointId,
-    peer: &Peer,
-) -> Option<bool> {
-    let pod = match endpoints.kind(endpoint)? {
-        Kind::Addresses { sample, .. } => {
-            let Peer::Block { cidr, except } = peer else {
-                return Some(false);
-            };
-            return Some(cidr.contains(sample) && !except.iter().any(|e| e.contains(sample)));
-        }
-        Kind::Pods(members) => world.pod(*members.first()?)?,
-    };
-    match peer {
-        Peer::Pods { namespaces, pods } => {
-            let here = namespace_matches(world, namespaces, &pod.namespace);
-            let selected = if pod.host_group {
-                pods.is_everything()
-            } else {
-                pod.is_selectable() && pods.matches(&pod.labels)
-            };
-            Some(here && selected)
-        }
-        Peer::Block { cidr, except } => block_matches(world, pod, cidr, except),
-    }
-}
-
-/// `ipBlock` against a pod: its node's address if it lives on the host network, its own address if
-/// the profile says that blocks mean pods, else never.
-fn block_matches(world: &World, pod: &Pod, cidr: &IpNet, except: &[IpNet]) -> Option<bool> {
-    if pod.host_network || pod.host_group {
-        let own = pod.addresses.in_block(cidr, except);
-        return own.or_else(|| pod.node_addresses.in_block(cidr, except));
-    }
-    if world.profile.ip_block_matches_pods {
-        pod.addresses.in_block(cidr, except)
-    } else {
-        Some(false)
-    }
 }
 
 /// Whether a namespace is meant.

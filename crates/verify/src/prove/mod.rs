@@ -15,9 +15,8 @@ mod missing;
 mod prerequisites;
 mod replay;
 
-use crate::engine::{EndpointId, Engine, Pair};
+use crate::engine::{Cuts, EndpointId, Engine, Pair};
 use declared::Declared;
-use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Section, Severity, Verdict};
 use palisade_netmodel::{Grant, Intent, Peer, Peers, PortSet, World};
 use rustc_hash::FxHashMap;
@@ -151,7 +150,7 @@ pub fn concerns(intent: &Intent, world: &World) -> bool {
 /// Proves that what a world lets pass is what an intent declares, and encrypted as declared.
 #[must_use]
 pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
-    let engine = Engine::with_blocks(world, &blocks(intent));
+    let engine = Engine::with_cuts(world, &cuts(intent));
     let context = Context {
         engine: &engine,
         world,
@@ -183,22 +182,28 @@ pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
     }
 }
 
-/// The CIDRs of the declared peers.
-fn blocks(intent: &Intent) -> Vec<IpNet> {
-    let mut out = Vec::new();
+/// What the declared peers, components and claims tell apart.
+fn cuts(intent: &Intent) -> Cuts {
+    let mut out = Cuts::default();
+    let selectors = (intent.components.iter().map(|c| &c.selector))
+        .chain(intent.claims.iter().map(|c| &c.pods));
+    for selector in selectors {
+        out.read(selector);
+    }
     for party in intent.grants.iter().flat_map(|g| [&g.from, &g.to]) {
         let Peers::List(peers) = &party.peers else {
             continue;
         };
         for peer in peers {
-            if let Peer::Block { cidr, except } = peer {
-                out.push(*cidr);
-                out.extend(except);
+            match peer {
+                Peer::Block { cidr, except } => {
+                    out.blocks.push(*cidr);
+                    out.blocks.extend(except);
+                }
+                Peer::Pods { pods, .. } => out.read(pods),
             }
         }
     }
-    out.sort();
-    out.dedup();
     out
 }
 

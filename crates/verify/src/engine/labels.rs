@@ -1,0 +1,143 @@
+//! An inverted index over labels: which members carry a label that some selector reads.
+//!
+//! A selector then is a few operations on sets, whatever the number of members. Labels that no
+//! selector reads cost nothing.
+
+use palisade_netmodel::{Labels, Operator, Selector};
+use roaring::RoaringBitmap;
+use rustc_hash::FxHashMap;
+
+/// Members by label.
+#[derive(Debug, Default)]
+pub(crate) struct LabelIndex {
+    keys: FxHashMap<String, Key>,
+    none: RoaringBitmap,
+}
+
+/// One key that selectors read.
+#[derive(Debug, Default)]
+struct Key {
+    /// Who has it.
+    members: RoaringBitmap,
+    /// Who has it with a value that selectors read.
+    values: FxHashMap<String, RoaringBitmap>,
+}
+
+impl LabelIndex {
+    /// An index for these selectors, without members.
+    pub(crate) fn new<'s>(selectors: impl IntoIterator<Item = &'s Selector>) -> Self {
+        let mut index = Self::default();
+        for requirement in selectors.into_iter().flat_map(|s| &s.requirements) {
+            let read = |key: &mut Key| {
+                if let Operator::In(values) | Operator::NotIn(values) = &requirement.operator {
+                    for value in values {
+                        if !key.values.contains_key(value) {
+                            key.values.insert(value.clone(), RoaringBitmap::new());
+                        }
+                    }
+                }
+            };
+            match index.keys.get_mut(&requirement.key) {
+                Some(key) => read(key),
+                None => read(index.keys.entry(requirement.key.clone()).or_default()),
+            }
+        }
+        index
+    }
+
+    /// Adds a member. Cost: its labels.
+    pub(crate) fn insert(&mut self, member: u32, labels: &Labels) {
+        for (key, value) in &labels.0 {
+            if let Some(key) = self.keys.get_mut(key) {
+                key.members.insert(member);
+                if let Some(members) = key.values.get_mut(value) {
+                    members.insert(member);
+                }
+            }
+        }
+    }
+
+    /// Those among `base` that a selector takes, which the index was made for. On a missing key `In` and
+    /// `Exists` are false, `NotIn` and `DoesNotExist` are true (`Kubernetes API, LabelSelector`).
+    pub(crate) fn select(&self, selector: &Selector, base: &RoaringBitmap) -> RoaringBitmap {
+        let mut set: Option<RoaringBitmap> = None;
+        for requirement in &selector.requirements {
+            let key = self.keys.get(&requirement.key);
+            let with = |value: &String| key.and_then(|k| k.values.get(value)).unwrap_or(&self.none);
+            let any = key.map_or(&self.none, |k| &k.members);
+            let before = set.as_ref().unwrap_or(base);
+            let after = match &requirement.operator {
+                Operator::In(values) => match values.as_slice() {
+                    [value] => before & with(value),
+                    _ => {
+                        before
+                            & values
+                                .iter()
+                                .fold(RoaringBitmap::new(), |all, v| all | with(v))
+                    }
+                },
+                Operator::NotIn(values) => match values.as_slice() {
+                    [value] => before - with(value),
+                    _ => {
+                        before
+                            - values
+                                .iter()
+                                .fold(RoaringBitmap::new(), |all, v| all | with(v))
+                    }
+                },
+                Operator::Exists => before & any,
+                Operator::DoesNotExist => before - any,
+            };
+            set = Some(after);
+        }
+        set.unwrap_or_else(|| base.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LabelIndex;
+    use palisade_netmodel::{LabelRequirement, Labels, Operator, Selector};
+    use roaring::RoaringBitmap;
+
+    /// Every operator, on a missing key, on one of the values and on another.
+    #[test]
+    fn agrees_with_matching_one_by_one() {
+        let operators = [
+            Operator::In(vec!["a".into(), "b".into()]),
+            Operator::In(vec!["a".into()]),
+            Operator::NotIn(vec!["a".into(), "c".into()]),
+            Operator::NotIn(vec!["b".into()]),
+            Operator::Exists,
+            Operator::DoesNotExist,
+        ];
+        let members = [
+            Labels::default(),
+            Labels::from_iter([("k", "a")]),
+            Labels::from_iter([("k", "b")]),
+            Labels::from_iter([("k", "d"), ("l", "a")]),
+        ];
+        for first in &operators {
+            for second in &operators {
+                let requirements = [first, second].map(|operator| LabelRequirement {
+                    key: "k".into(),
+                    operator: operator.clone(),
+                });
+                let selector = Selector {
+                    requirements: requirements.to_vec(),
+                };
+                let mut index = LabelIndex::new([&selector]);
+                for (i, labels) in (0..).zip(&members) {
+                    index.insert(i, labels);
+                }
+                let expected: RoaringBitmap = (0..)
+                    .zip(&members)
+                    .filter(|(_, labels)| selector.matches(labels))
+                    .map(|(i, _)| i)
+                    .collect();
+                let base: RoaringBitmap = (0..4).collect();
+                assert_eq!(index.select(&selector, &base), expected, "{selector}");
+            }
+        }
+    }
+}

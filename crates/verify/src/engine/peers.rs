@@ -1,0 +1,220 @@
+//! Who a peer of a policy is, as a set of endpoints: each distinct selector is looked up once.
+
+use super::endpoints::Endpoints;
+use super::labels::LabelIndex;
+use super::policies::representative;
+use ipnet::IpNet;
+use palisade_netmodel::{NamespaceMatch, NetworkPolicy, Peer, Selector, World};
+use roaring::RoaringBitmap;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Who is meant: for certain, and perhaps (an address that is not known).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Peers {
+    /// Certainly.
+    pub(crate) yes: RoaringBitmap,
+    /// Perhaps, and not certainly.
+    pub(crate) perhaps: RoaringBitmap,
+}
+
+/// The classes of one namespace.
+#[derive(Debug, Default)]
+struct Residents {
+    /// Those that a selector can take.
+    selectable: RoaringBitmap,
+    /// Those that stand for the nodes' host network: only a selector without requirements means them.
+    groups: RoaringBitmap,
+}
+
+/// Looks peers up.
+#[derive(Debug)]
+pub(crate) struct Directory<'w> {
+    world: &'w World,
+    endpoints: &'w Endpoints,
+    namespaces: LabelIndex,
+    /// Those of the world, which alone have labels.
+    labelled: RoaringBitmap,
+    /// Numbers of namespaces, and their classes.
+    numbers: FxHashMap<&'w str, u32>,
+    residents: Vec<Residents>,
+    pods: LabelIndex,
+    /// Classes by the place of a visible address: those on the host network, and the others.
+    at_place: BTreeMap<u32, (RoaringBitmap, RoaringBitmap)>,
+    /// The same of classes without a known address.
+    nowhere: (RoaringBitmap, RoaringBitmap),
+    found: FxHashMap<&'w NamespaceMatch, Rc<Residents>>,
+}
+
+impl<'w> Directory<'w> {
+    /// A directory of all endpoints. Cost: classes times labels that selectors read.
+    pub(crate) fn new(world: &'w World, endpoints: &'w Endpoints) -> Self {
+        let (of_namespaces, of_pods) = selectors(world);
+        let mut directory = Self {
+            world,
+            endpoints,
+            namespaces: LabelIndex::new(of_namespaces),
+            labelled: (0..u32::try_from(world.namespaces.len()).unwrap_or(u32::MAX)).collect(),
+            numbers: FxHashMap::default(),
+            residents: Vec::with_capacity(world.namespaces.len()),
+            pods: LabelIndex::new(of_pods),
+            at_place: BTreeMap::new(),
+            nowhere: Default::default(),
+            found: FxHashMap::default(),
+        };
+        for (number, (name, namespace)) in (0..).zip(&world.namespaces) {
+            directory.numbers.insert(name, number);
+            directory.namespaces.insert(number, &namespace.labels);
+            directory.residents.push(Residents::default());
+        }
+        for class in 0..endpoints.classes() {
+            directory.enter(class);
+        }
+        directory
+    }
+
+    fn enter(&mut self, class: u32) {
+        let id = super::EndpointId(class);
+        let Some(pod) = representative(self.world, self.endpoints, id) else {
+            return;
+        };
+        let next = u32::try_from(self.residents.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(&pod.namespace).or_insert(next);
+        if number == next {
+            self.residents.push(Residents::default());
+        }
+        if let Some(home) = self.residents.get_mut(number as usize) {
+            if pod.host_group {
+                home.groups.insert(class);
+            } else if pod.is_selectable() {
+                home.selectable.insert(class);
+                self.pods.insert(class, &pod.labels);
+            }
+        }
+        let host = pod.host_network || pod.host_group;
+        let side = |(on_host, others): &mut (RoaringBitmap, RoaringBitmap)| {
+            if host {
+                on_host.insert(class);
+            } else {
+                others.insert(class);
+            }
+        };
+        let places = self.endpoints.places(class);
+        if places.is_empty() {
+            side(&mut self.nowhere);
+        }
+        for place in places {
+            side(self.at_place.entry(*place).or_default());
+        }
+    }
+
+    /// The classes that the selector of a policy takes in its namespace.
+    pub(crate) fn subjects(&self, policy: &NetworkPolicy) -> RoaringBitmap {
+        let number = self.numbers.get(policy.object.namespace.as_str());
+        match number.and_then(|n| self.residents.get(*n as usize)) {
+            Some(home) => self.pods.select(&policy.pod_selector, &home.selectable),
+            None => RoaringBitmap::new(),
+        }
+    }
+
+    /// Everybody whom one of the peers means.
+    pub(crate) fn union(&mut self, peers: &'w [Peer]) -> Peers {
+        let mut out = Peers::default();
+        for peer in peers {
+            match peer {
+                Peer::Pods { namespaces, pods } => out.yes |= self.pods(namespaces, pods),
+                Peer::Block { cidr, except } => self.block(cidr, except, &mut out),
+            }
+        }
+        out.perhaps -= &out.yes;
+        out
+    }
+
+    fn pods(&mut self, namespaces: &'w NamespaceMatch, pods: &Selector) -> RoaringBitmap {
+        if let NamespaceMatch::Named(name) = namespaces {
+            let number = self.numbers.get(name.as_str());
+            return match number.and_then(|n| self.residents.get(*n as usize)) {
+                Some(home) => self.among(home, pods),
+                None => RoaringBitmap::new(),
+            };
+        }
+        let homes = self.homes(namespaces);
+        self.among(&homes, pods)
+    }
+
+    fn among(&self, home: &Residents, pods: &Selector) -> RoaringBitmap {
+        let mut set = self.pods.select(pods, &home.selectable);
+        if pods.is_everything() {
+            set |= &home.groups;
+        }
+        set
+    }
+
+    /// The classes of all namespaces that a selector takes, put together once.
+    fn homes(&mut self, namespaces: &'w NamespaceMatch) -> Rc<Residents> {
+        if let Some(known) = self.found.get(namespaces) {
+            return Rc::clone(known);
+        }
+        let mut out = Residents::default();
+        if let NamespaceMatch::Selector(selector) = namespaces {
+            for number in self.namespaces.select(selector, &self.labelled) {
+                if let Some(home) = self.residents.get(number as usize) {
+                    out.selectable |= &home.selectable;
+                    out.groups |= &home.groups;
+                }
+            }
+        }
+        let out = Rc::new(out);
+        self.found.insert(namespaces, Rc::clone(&out));
+        out
+    }
+
+    /// `ipBlock`: the addresses in it, and pods by the address that others see: that of the node on the
+    /// host network; otherwise their own, if the profile says that blocks mean pods.
+    fn block(&self, cidr: &IpNet, except: &[IpNet], out: &mut Peers) {
+        let mut cells: RoaringBitmap = self.endpoints.cells_within(cidr).collect();
+        for hole in except {
+            cells.remove_range(self.endpoints.cells_within(hole));
+        }
+        let pods_too = self.world.profile.ip_block_matches_pods;
+        if let (Some(first), Some(last)) = (cells.min(), cells.max()) {
+            let offset = self.endpoints.classes();
+            for (place, (hosts, others)) in self.at_place.range(first - offset..=last - offset) {
+                if cells.contains(place + offset) {
+                    out.yes |= hosts;
+                    if pods_too {
+                        out.yes |= others;
+                    }
+                }
+            }
+        }
+        out.perhaps |= &self.nowhere.0;
+        if pods_too {
+            out.perhaps |= &self.nowhere.1;
+        }
+        out.yes |= cells;
+    }
+}
+
+/// All selectors of namespaces, and all of pods.
+fn selectors(world: &World) -> (Vec<&Selector>, Vec<&Selector>) {
+    let (mut namespaces, mut pods) = (Vec::new(), Vec::new());
+    for policy in &world.network_policies {
+        pods.push(&policy.pod_selector);
+        let rules = policy.ingress.iter().chain(&policy.egress).flatten();
+        for peer in rules.flat_map(|r| r.peers.iter().flatten()) {
+            if let Peer::Pods {
+                namespaces: of,
+                pods: who,
+            } = peer
+            {
+                pods.push(who);
+                if let NamespaceMatch::Selector(selector) = of {
+                    namespaces.push(selector);
+                }
+            }
+        }
+    }
+    (namespaces, pods)
+}
