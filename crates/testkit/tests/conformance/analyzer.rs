@@ -6,7 +6,7 @@
 //! says against the specification is in the list of exceptions: a case is compared as that project
 //! sees the world, all lines, and as it is, all lines but the exceptions.
 
-use crate::exceptions::{EXCEPTIONS, Side, kind};
+use crate::exceptions::{EXCEPTIONS, kind};
 use crate::expected::{End, Lines, parse};
 use ipnet::{IpNet, Ipv4Subnets};
 use palisade_diagnostics::{Diagnostic, FileId, Severity};
@@ -188,14 +188,14 @@ struct Checked {
 struct Named<'w> {
     id: EndpointId,
     end: End,
-    side: Side<'w>,
+    side: Option<&'w Pod>,
 }
 
 impl Case<'_> {
     fn check(
         &self,
         world: &World,
-        excused: &mut dyn FnMut(Side<'_>, Side<'_>) -> bool,
+        excused: &mut dyn FnMut(Option<&Pod>, Option<&Pod>) -> bool,
         checked: &mut Checked,
     ) {
         let starts = self.starts();
@@ -323,7 +323,7 @@ fn named<'w>(engine: &Engine<'w>, starts: &BTreeSet<u32>, id: EndpointId) -> Opt
         return Some(Named {
             id,
             end: End::Workload(workload(pod)),
-            side: Side::Pod(pod),
+            side: Some(pod),
         });
     }
     match engine.address(id)? {
@@ -332,7 +332,7 @@ fn named<'w>(engine: &Engine<'w>, starts: &BTreeSet<u32>, id: EndpointId) -> Opt
             Some(Named {
                 id,
                 end: interval(starts, *start),
-                side: Side::Address(address.into()),
+                side: None,
             })
         }
         IpAddr::V6(_) => None,

@@ -2,7 +2,6 @@
 //! of the specification that decides it.
 
 use palisade_netmodel::Pod;
-use std::net::IpAddr;
 
 /// A difference that stays.
 pub(crate) struct Exception {
@@ -42,22 +41,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[Exception {
     source: "https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-and-hostnetwork-pods",
 }];
 
-/// An end of a row: a pod or an address.
-#[derive(Clone, Copy)]
-pub(crate) enum Side<'w> {
-    /// A pod.
-    Pod(&'w Pod),
-    /// An address that is no pod's.
-    Address(IpAddr),
-}
-
-/// The exception that a row with these ends falls under.
-pub(crate) fn kind(source: Side<'_>, destination: Side<'_>) -> Option<Rows> {
-    match (source, destination) {
-        (Side::Pod(pod), _) | (_, Side::Pod(pod)) if pod.host_network => Some(Rows::HostNetwork),
-        (_, Side::Pod(pod)) if pod.host_network => Some(Rows::HostNetwork),
-        _ => None,
-    }
+/// The exception that a row with these ends falls under; `None` is an address that is no pod's.
+pub(crate) fn kind(source: Option<&Pod>, destination: Option<&Pod>) -> Option<Rows> {
+    let mut pods = source.into_iter().chain(destination);
+    pods.any(|pod| pod.host_network)
+        .then_some(Rows::HostNetwork)
 }
 
 #[test]
