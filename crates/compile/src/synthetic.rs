@@ -5,8 +5,8 @@
 use palisade_netmodel::{
     AddressSet, Cni, Component, Enforcement, Grant, InboundCapture, Intent, Labels, MeshConfig,
     MeshMode, NamedPort, Namespace, NamespaceMatch, ObjectRef, Operator, Origin, Peer, Peers,
-    Phase, Pod, PolicyPort, PortSet, Profile, Protocol, Proxy, Selector, Service, ServicePort,
-    TargetPort, Template, Workload, World, always_bypassed,
+    Phase, Pod, PolicyPort, PortSet, Profile, Protocol, Proxy, Publication, Selector, Service,
+    ServicePort, TargetPort, Template, Workload, World, always_bypassed,
 };
 use std::collections::BTreeMap;
 
@@ -184,8 +184,10 @@ fn service(intent: &Intent, component: &Component) -> Service {
                 port,
                 target: TargetPort::Number(port),
                 app_protocol: Some("tcp".to_owned()),
+                node_port: None,
             })
             .collect(),
+        publication: Publication::default(),
     }
 }
 

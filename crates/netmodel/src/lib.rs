@@ -6,6 +6,7 @@
 
 mod address;
 mod admin;
+mod doors;
 mod flow;
 mod intent;
 mod labels;
@@ -19,6 +20,10 @@ mod world;
 pub use address::AddressSet;
 pub use admin::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, NamespacedPods, Tier,
+};
+pub use doors::{
+    ApiGateway, Backend, BackendPort, DoorTls, Doors, EndpointSlice, IngressClass, Listener,
+    Parent, Publication, ReferenceGrant, Route, RouteKind, RouteNamespaces, ServiceType, Way,
 };
 pub use flow::{Cause, Decision, Encryption, Endpoint, Flow, Layer, Outcome, Subject};
 pub use intent::{

@@ -1,8 +1,9 @@
 //! What is deployed: namespaces, pods, services, policies and mesh objects.
 
 use crate::{
-    AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Gateway, Labels, MeshConfig,
-    NetworkPolicy, PeerAuthentication, PortSet, Profile, Protocol, ServiceEntry, SidecarScope,
+    AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Doors, Gateway, Labels,
+    MeshConfig, NetworkPolicy, PeerAuthentication, PortSet, Profile, Protocol, Publication,
+    ServiceEntry, SidecarScope,
 };
 use palisade_diagnostics::Span;
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub struct World {
     pub sidecars: Vec<SidecarScope>,
     /// Istio Gateways.
     pub gateways: Vec<Gateway>,
+    /// What lets the outside in, beside the Services.
+    pub doors: Doors,
     /// Choices of the network plugin.
     pub profile: Profile,
 }
@@ -294,6 +297,8 @@ pub struct Service {
     pub headless: bool,
     /// Ports.
     pub ports: Vec<ServicePort>,
+    /// How it is published.
+    pub publication: Publication,
 }
 
 /// A port of a Service.
@@ -309,6 +314,8 @@ pub struct ServicePort {
     pub target: TargetPort,
     /// `appProtocol`.
     pub app_protocol: Option<String>,
+    /// `nodePort`, if it is known: the port of every node that leads here.
+    pub node_port: Option<u16>,
 }
 
 /// `targetPort`.

@@ -7,7 +7,7 @@ use crate::objects::{MeshSettings, Objects, RealPod, Template};
 use crate::pods::PodShape;
 use crate::proxy::proxy;
 use palisade_netmodel::{
-    self as netmodel, AddressSet, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy,
+    self as netmodel, AddressSet, Doors, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy,
     Workload, World,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -53,7 +53,21 @@ pub(crate) fn assemble(mut objects: Objects, options: &Options) -> World {
     world.sidecars.sort_by(|a, b| a.object.cmp(&b.object));
     world.gateways = objects.gateways;
     world.gateways.sort_by(|a, b| a.object.cmp(&b.object));
+    world.doors = doors(objects.doors);
     world
+}
+
+fn doors(mut doors: Doors) -> Doors {
+    doors
+        .endpoint_slices
+        .sort_by(|a, b| a.object.cmp(&b.object));
+    doors.ingress_classes.sort_by(|a, b| a.name.cmp(&b.name));
+    doors.gateways.sort_by(|a, b| a.object.cmp(&b.object));
+    doors
+        .routes
+        .sort_by(|a, b| (a.kind, &a.object).cmp(&(b.kind, &b.object)));
+    doors.grants.sort_by(|a, b| a.object.cmp(&b.object));
+    doors
 }
 
 /// Namespaces that are written, united by name, and those that objects only name.

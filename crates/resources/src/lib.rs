@@ -9,6 +9,7 @@ mod cidr;
 mod cni;
 mod codes;
 pub mod emit;
+mod gateway_api;
 mod head;
 mod istio;
 mod kinds;

@@ -81,8 +81,8 @@ pub fn load(inputs: &[Input<'_>], options: &Options) -> Loaded {
     loader.finish(options)
 }
 
-/// What identifies an object: kind, namespace, name.
-type Identity = (&'static str, String, String);
+/// What identifies an object: group, kind, namespace, name.
+type Identity = (&'static str, &'static str, String, String);
 
 #[derive(Default)]
 struct Loader {
@@ -224,7 +224,8 @@ impl Loader {
         if object.name.is_empty() {
             return;
         }
-        let identity = (kind.name, object.namespace.clone(), object.name.clone());
+        let names = (object.namespace.clone(), object.name.clone());
+        let identity = (kind.group, kind.name, names.0, names.1);
         let Some((span, other)) = self.seen.get(&identity) else {
             self.seen.insert(identity, (head.span, role));
             return;
@@ -320,7 +321,10 @@ const OLD_GROUPS: [&str; 2] = ["extensions", "policy"];
 
 fn find(wanted: TypeMeta<'_>) -> Found {
     let (group, version) = split(wanted.api_version);
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == wanted.kind) else {
+    // Two groups may use one word, as `Gateway`.
+    let mut named = KINDS.iter().filter(|kind| kind.name == wanted.kind);
+    let same_group = named.clone().find(|kind| kind.group == group);
+    let Some(kind) = same_group.or_else(|| named.next()) else {
         return Found::Unknown;
     };
     let ours = OLD_GROUPS.contains(&group) || KINDS.iter().any(|kind| kind.group == group);

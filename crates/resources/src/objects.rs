@@ -3,8 +3,8 @@
 use crate::head::Head;
 use crate::pods::PodShape;
 use palisade_netmodel::{
-    AddressSet, AuthorizationPolicy, DestinationRule, Gateway, Namespace, NetworkPolicy, ObjectRef,
-    OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry, SidecarScope,
+    AddressSet, AuthorizationPolicy, DestinationRule, Doors, Gateway, Namespace, NetworkPolicy,
+    ObjectRef, OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry, SidecarScope,
 };
 
 /// How an accepted object joins the others.
@@ -25,6 +25,7 @@ pub(crate) struct Objects {
     pub(crate) service_entries: Vec<ServiceEntry>,
     pub(crate) sidecars: Vec<SidecarScope>,
     pub(crate) gateways: Vec<Gateway>,
+    pub(crate) doors: Doors,
     pub(crate) mesh_settings: Vec<MeshSettings>,
     /// Whether Istio's injection webhook was read.
     pub(crate) injector: bool,

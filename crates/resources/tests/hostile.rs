@@ -17,7 +17,7 @@ fn read(text: &str) -> Loaded {
 }
 
 /// Words of all kinds, so that random trees get deep into the readers.
-const KEYS: [&str; 48] = [
+const KEYS: [&str; 56] = [
     "spec",
     "template",
     "metadata",
@@ -66,6 +66,14 @@ const KEYS: [&str; 48] = [
     "jobTemplate",
     "webhooks",
     "ownerReferences",
+    "listeners",
+    "parentRefs",
+    "backendRefs",
+    "matches",
+    "http",
+    "route",
+    "destination",
+    "gateways",
 ];
 
 const SCALARS: [&str; 20] = [

@@ -87,6 +87,20 @@ fn placeless(mut world: World) -> World {
             .iter_mut()
             .for_each(|server| server.origin = none);
     }
+    let doors = &mut world.doors;
+    for route in &mut doors.routes {
+        route.origin = none;
+        route.ways.iter_mut().for_each(|way| way.origin = none);
+    }
+    for gateway in &mut doors.gateways {
+        gateway.origin = none;
+        let listeners = gateway.listeners.iter_mut();
+        listeners.for_each(|listener| listener.origin = none);
+    }
+    doors.grants.iter_mut().for_each(|x| x.origin = none);
+    let (slices, classes) = (&mut doors.endpoint_slices, &mut doors.ingress_classes);
+    slices.iter_mut().for_each(|x| x.origin = none);
+    classes.iter_mut().for_each(|x| x.origin = none);
     world
 }
 

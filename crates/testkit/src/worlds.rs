@@ -7,8 +7,8 @@ use palisade_netmodel::{
     Condition, DestinationRule, Endpoint, Enforcement, Flow, Gateway, GatewayServer,
     InboundCapture, LabelRequirement, Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch,
     NetworkPolicy, ObjectRef, Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod,
-    PodId, PolicyPort, PortSet, Profile, Protocol, Proxy, Rule, Selector, ServerTls, Service,
-    ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
+    PodId, PolicyPort, PortSet, Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls,
+    Service, ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -262,6 +262,7 @@ fn service() -> impl Strategy<Value = Service> {
             port,
             target,
             app_protocol,
+            node_port: None,
         },
     );
     (
@@ -277,6 +278,7 @@ fn service() -> impl Strategy<Value = Service> {
             selector,
             headless,
             ports,
+            publication: Publication::default(),
         })
 }
 

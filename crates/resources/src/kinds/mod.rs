@@ -1,24 +1,34 @@
 //! The kinds that are read: one module each, one line in [`KINDS`].
 
+mod api_gateway;
 mod authorization_policy;
 mod config_map;
 mod cron_job;
 mod daemon_set;
 mod deployment;
 mod destination_rule;
+mod endpoint_slice;
 mod gateway;
+mod grpc_route;
+mod http_route;
 mod ingress;
+mod ingress_class;
 mod job;
 mod mutating_webhook;
 pub(crate) mod namespace;
 mod network_policy;
 mod peer_authentication;
 mod pod;
+mod reference_grant;
 mod replica_set;
+mod route;
 mod service;
 mod service_entry;
 mod sidecar;
 mod stateful_set;
+mod tcp_route;
+mod tls_route;
+mod udp_route;
 mod virtual_service;
 
 use crate::head::Head;
@@ -82,24 +92,34 @@ impl Kind {
 
 /// Every kind that is read.
 pub const KINDS: &[Kind] = &[
+    api_gateway::KIND,
     authorization_policy::KIND,
     config_map::KIND,
     cron_job::KIND,
     daemon_set::KIND,
     deployment::KIND,
     destination_rule::KIND,
+    endpoint_slice::KIND,
     gateway::KIND,
+    grpc_route::KIND,
+    http_route::KIND,
     ingress::KIND,
+    ingress_class::KIND,
     job::KIND,
     mutating_webhook::KIND,
     namespace::KIND,
     network_policy::KIND,
     peer_authentication::KIND,
     pod::KIND,
+    reference_grant::KIND,
     replica_set::KIND,
+    route::KIND,
     service::KIND,
     service_entry::KIND,
     sidecar::KIND,
     stateful_set::KIND,
+    tcp_route::KIND,
+    tls_route::KIND,
+    udp_route::KIND,
     virtual_service::KIND,
 ];

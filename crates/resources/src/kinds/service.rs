@@ -1,16 +1,16 @@
-//! `v1 Service`: which pods stand behind which ports.
+//! `v1 Service`: which pods stand behind which ports, and who outside gets there.
 
 use super::{Kind, Part};
-use crate::codes;
 use crate::head::{Head, required_map};
 use crate::labels::labels;
 use crate::names::{NameRule, is_label};
 use crate::objects::Add;
 use crate::ports::{self, PortRef};
 use crate::words::choice;
+use crate::{cidr, codes};
 use palisade_diagnostics::{Diagnostic, Span};
-use palisade_netmodel::{Labels, Service, ServicePort, TargetPort};
-use palisade_yaml::{Fields, Node};
+use palisade_netmodel::{Labels, Publication, Service, ServicePort, ServiceType, TargetPort};
+use palisade_yaml::{Fields, Node, Spanned};
 use std::collections::BTreeSet;
 
 /// The kind.
@@ -26,18 +26,13 @@ pub(super) const KIND: Kind = Kind {
 
 /// Fields of the spec without meaning here.
 const IGNORED: &[&str] = &[
-    "allocateLoadBalancerNodePorts",
     "clusterIPs",
-    "externalIPs",
-    "externalName",
-    "externalTrafficPolicy",
     "healthCheckNodePort",
     "internalTrafficPolicy",
     "ipFamilies",
     "ipFamilyPolicy",
     "loadBalancerClass",
     "loadBalancerIP",
-    "loadBalancerSourceRanges",
     "publishNotReadyAddresses",
     "sessionAffinity",
     "sessionAffinityConfig",
@@ -45,17 +40,21 @@ const IGNORED: &[&str] = &[
     "trafficDistribution",
 ];
 
-/// `spec.type`; true for the type that is only a name.
-const TYPES: &[(&str, bool)] = &[
-    ("ClusterIP", false),
-    ("NodePort", false),
-    ("LoadBalancer", false),
-    ("ExternalName", true),
+/// `spec.type`.
+const TYPES: &[(&str, ServiceType)] = &[
+    ("ClusterIP", ServiceType::ClusterIp),
+    ("NodePort", ServiceType::NodePort),
+    ("LoadBalancer", ServiceType::LoadBalancer),
+    ("ExternalName", ServiceType::ExternalName),
 ];
+
+/// `externalTrafficPolicy`; true for the one that keeps the client's address.
+const TRAFFIC: &[(&str, bool)] = &[("Cluster", false), ("Local", true)];
 
 fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<Add> {
     let mut spec = required_map(fields, "spec", "the spec of a Service", out)?;
-    let external = choice(&mut spec, "type", "a type of Service", TYPES, out) == Some(true);
+    let kind = choice(&mut spec, "type", "a type of Service", TYPES, out).unwrap_or_default();
+    let external = kind == ServiceType::ExternalName;
     let headless = spec
         .string("clusterIP", out)
         .is_some_and(|address| address.value == "None");
@@ -74,9 +73,12 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         .filter_map(|node| Some((node.span(), port(node, several, out)?)))
         .collect();
     check_unique(&ports, out);
+    let mut publication = publication(kind, &mut spec, out);
     spec.ignore(IGNORED);
     spec.finish(out);
-    fields.ignore(&["status"]);
+    if let Some(status) = fields.node("status") {
+        publication.balancer = balancer(status);
+    }
     let service = Service {
         origin: head.origin(),
         object: head.object.clone(),
@@ -87,8 +89,55 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         },
         headless,
         ports: ports.into_iter().map(|(_, port)| port).collect(),
+        publication,
     };
     Some(Box::new(move |objects| objects.services.push(service)))
+}
+
+fn publication(kind: ServiceType, spec: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Publication {
+    let what = "a policy for external traffic";
+    let local = choice(spec, "externalTrafficPolicy", what, TRAFFIC, out);
+    let allocate = spec.bool("allocateLoadBalancerNodePorts", out);
+    let name = spec.string("externalName", out);
+    let mut found = Publication {
+        kind,
+        local: local == Some(true),
+        without_node_ports: allocate.is_some_and(|allocate| !allocate.value),
+        external_name: name.map(|name| name.value).filter(|name| !name.is_empty()),
+        ..Publication::default()
+    };
+    for text in spec.strings("externalIPs", out) {
+        match text.value.parse() {
+            Ok(address) => found.external_addresses.push(address),
+            Err(_) => out.push(
+                Diagnostic::error(
+                    codes::BAD_ADDRESS,
+                    format!("{:?} is not an IP address", text.value),
+                )
+                .at(text.span, "an IPv4 or IPv6 address")
+                .help("write it as `10.0.0.1` or `2001:db8::1`"),
+            ),
+        }
+    }
+    for text in spec.strings("loadBalancerSourceRanges", out) {
+        // The API server trims each range.
+        let trimmed = Spanned {
+            value: text.value.trim().to_owned(),
+            span: text.span,
+        };
+        found.source_ranges.extend(cidr::read(&trimmed, out));
+    }
+    found
+}
+
+/// Addresses and names of the load balancer, as the cluster reports them.
+fn balancer(status: Node<'_>) -> Vec<String> {
+    let list = status.get("loadBalancer").and_then(|b| b.get("ingress"));
+    let entries = list.into_iter().flat_map(|list| list.items());
+    let text = |entry: Node<'_>, key| entry.get(key).and_then(|n| n.as_str().map(str::to_owned));
+    entries
+        .filter_map(|entry| text(entry, "ip").or_else(|| text(entry, "hostname")))
+        .collect()
 }
 
 fn port(node: Node<'_>, several: bool, out: &mut Vec<Diagnostic>) -> Option<ServicePort> {
@@ -101,9 +150,10 @@ fn port(node: Node<'_>, several: bool, out: &mut Vec<Diagnostic>) -> Option<Serv
         .map(|node| ports::number_or_name(node, out));
     let app_protocol = fields.string("appProtocol", out).map(|word| word.value);
     let node_port = fields.node("nodePort");
-    if node_port.is_some_and(|node| node.as_int() != Some(0)) {
-        ports::number_at(&mut fields, "nodePort", out);
-    }
+    let node_port = match node_port {
+        Some(node) if node.as_int() != Some(0) => ports::number(node, out),
+        _ => None,
+    };
     fields.finish(out);
     check_port_name(
         name.as_ref().map(|n| (n.value.as_str(), n.span)),
@@ -124,6 +174,7 @@ fn port(node: Node<'_>, several: bool, out: &mut Vec<Diagnostic>) -> Option<Serv
             },
         },
         app_protocol,
+        node_port,
     })
 }
 

@@ -7,8 +7,8 @@ use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, InboundCapture, LabelRequirement,
     Labels, MtlsMode, NamedPort, NamespaceMatch, NamespacedPods, NetworkPolicy, ObjectRef,
     Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PolicyPort, PortSet, Protocol, Proxy,
-    Rule, Selector, Service, ServicePort, Source, TargetPort, Template, Tier, Workload, World,
-    always_bypassed,
+    Publication, Rule, Selector, Service, ServicePort, Source, TargetPort, Template, Tier,
+    Workload, World, always_bypassed,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -179,7 +179,9 @@ fn service(shape: &Shape, workload: usize) -> Service {
             port: 80,
             target: TargetPort::Name("http".to_owned()),
             app_protocol: None,
+            node_port: None,
         }],
+        publication: Publication::default(),
     }
 }
 
