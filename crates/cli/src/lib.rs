@@ -13,6 +13,7 @@ mod progress;
 mod project;
 mod toggles;
 mod verdict;
+mod world;
 
 use clap::Parser;
 use exit::Exit;

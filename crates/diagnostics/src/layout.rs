@@ -69,29 +69,41 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     lines.join("\n")
 }
 
-/// A table with its head on the first line, columns two spaces apart; every line ends in a break.
+/// A table with its head on the first line, columns two spaces apart; every line ends in a break. A
+/// cell with line breaks goes on below itself.
 pub(crate) fn aligned(table: &Table, indent: usize) -> String {
-    let head = table.columns.iter().map(|name| name.to_uppercase());
-    let mut rows: Vec<Vec<String>> = vec![head.map(|name| printable_line(&name)).collect()];
+    let head = table
+        .columns
+        .iter()
+        .map(|name| vec![printable_line(&name.to_uppercase())]);
+    let mut rows: Vec<Vec<Vec<String>>> = vec![head.collect()];
     for row in &table.rows {
-        rows.push(row.iter().map(|cell| printable_line(cell)).collect());
+        let cells = row
+            .iter()
+            .map(|cell| cell.lines().map(printable_line).collect());
+        rows.push(cells.collect());
     }
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            let widest = cell.iter().map(|line| line.chars().count()).max();
+            *width = (*width).max(widest.unwrap_or(0));
         }
     }
     let mut out = String::new();
     for row in &rows {
-        let mut line = " ".repeat(indent);
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.push_str(&" ".repeat(width - cell.chars().count() + 2));
+        let height = row.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        for at in 0..height {
+            let mut line = " ".repeat(indent);
+            for (cell, width) in row.iter().zip(&widths) {
+                let part = cell.get(at).map_or("", String::as_str);
+                line.push_str(part);
+                line.push_str(&" ".repeat(width - part.chars().count() + 2));
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
         }
-        out.push_str(line.trim_end());
-        out.push('\n');
     }
     out
 }
@@ -130,5 +142,10 @@ mod tests {
             rows: vec![vec!["é".into(), "x".into()], vec!["longer".into()]],
         };
         assert_eq!(aligned(&table, 2), "  NAME    WHY\n  é       x\n  longer\n");
+        let table = Table {
+            columns: vec!["from".into(), "port".into()],
+            rows: vec![vec!["a,\nbcdef".into(), "1".into()]],
+        };
+        assert_eq!(aligned(&table, 0), "FROM   PORT\na,     1\nbcdef\n");
     }
 }

@@ -1,6 +1,6 @@
 //! A whole answer: verdict, findings, what the proof rests on, and figures.
 
-use crate::Diagnostic;
+use crate::{Diagnostic, Graph};
 
 /// The three answers. Unknown is never reported as holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +75,8 @@ pub struct Report {
     pub prerequisites: Vec<Prerequisite>,
     /// Further parts.
     pub sections: Vec<Section>,
+    /// The answer as a picture, if it is about who talks to whom.
+    pub graph: Option<Graph>,
     /// The last line.
     pub summary: Summary,
 }
@@ -90,6 +92,7 @@ impl Report {
             findings: Vec::new(),
             prerequisites: Vec::new(),
             sections: Vec::new(),
+            graph: None,
             summary: Summary::default(),
         }
     }

@@ -8,11 +8,13 @@
 mod difference;
 mod engine;
 mod explain;
+mod list;
 mod names;
 mod prove;
 
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{Cuts, EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;
+pub use list::{By, Query, Selection, list};
 pub use names::Names;
 pub use prove::{Options, Proof, concerns, prove};

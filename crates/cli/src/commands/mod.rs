@@ -6,6 +6,7 @@ mod completions;
 mod docs;
 mod explain;
 mod fmt;
+mod list;
 mod man;
 mod schema;
 mod verify;
@@ -19,6 +20,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Verify(verify::Arguments),
     Compile(compile::Arguments),
+    List(list::Arguments),
     Explain(explain::Arguments),
     Docs(docs::Arguments),
     Check(check::Arguments),
@@ -34,6 +36,7 @@ impl Command {
         match self {
             Self::Verify(arguments) => verify::run(&arguments, terminal),
             Self::Compile(arguments) => compile::run(&arguments, terminal),
+            Self::List(arguments) => list::run(&arguments, terminal),
             Self::Explain(arguments) => explain::run(&arguments, terminal),
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),

@@ -9,8 +9,9 @@ use crate::progress::Progress;
 use crate::project::{self, Needs, Project, ProjectArgs};
 use crate::toggles;
 use crate::verdict::{self, OutputArgs};
+use crate::world::left_out;
 use clap::Args;
-use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Report, Severity, Verdict};
+use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
 use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, ObjectRef, World};
 use palisade_resources::{Options, Role};
@@ -123,25 +124,6 @@ fn other_system(arguments: &Arguments) -> Diagnostic {
     )
     .help("give the manifests of the system that the matrix is about")
     .help("or correct `namespace` and `podSelector` of its components")
-}
-
-/// What was read, but whose effect no answer holds.
-fn left_out(diagnostics: &[Diagnostic]) -> Option<Prerequisite> {
-    let titles: Vec<&str> = diagnostics
-        .iter()
-        .filter(|d| d.left_out)
-        .map(|d| d.title.as_str())
-        .collect();
-    let first = titles.first()?;
-    let more = match titles.len() - 1 {
-        0 => String::new(),
-        more => format!(" (and {more} more of the warnings above)"),
-    };
-    Some(Prerequisite {
-        title: "everything that was read is judged".to_owned(),
-        verdict: Verdict::Unknown,
-        detail: format!("{first}{more}"),
-    })
 }
 
 /// `1 finding`, `2 findings`.

@@ -2,9 +2,15 @@
 
 use crate::{Report, Sources};
 
+mod bundle;
+mod csv;
+mod dot;
 mod github;
+mod html;
 mod json;
 mod junit;
+mod markdown;
+mod mermaid;
 mod sarif;
 mod text;
 
@@ -36,4 +42,10 @@ pub const FORMATS: &[Format] = &[
     sarif::FORMAT,
     junit::FORMAT,
     github::FORMAT,
+    csv::FORMAT,
+    markdown::FORMAT,
+    html::FORMAT,
 ];
+
+/// Every format of a picture: for answers that have a graph.
+pub const PICTURES: &[Format] = &[dot::FORMAT, mermaid::FORMAT];
