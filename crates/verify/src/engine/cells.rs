@@ -59,31 +59,34 @@ impl Cells {
         Some((address(first, v6), address(last, v6)))
     }
 
-    /// For each cell an example, and whether some address of it is not `taken`.
+    /// For each cell an example, and whether some address of it is not `taken`. An address of a node is
+    /// no good example: the node's own pods always admit it.
     pub(crate) fn samples(
         &self,
         taken: &FxHashSet<IpAddr>,
+        nodes: &FxHashSet<IpAddr>,
     ) -> impl Iterator<Item = (IpAddr, bool)> + use<> {
-        let mut used: Vec<u128> = Vec::with_capacity(taken.len());
         let mut out = Vec::with_capacity(self.v4.len() + self.v6.len());
         for (starts, v6) in [(&self.v4, false), (&self.v6, true)] {
-            used.clear();
-            used.extend(
-                taken
-                    .iter()
-                    .filter(|a| a.is_ipv6() == v6)
-                    .map(|a| number(*a)),
-            );
-            used.sort_unstable();
+            let used = sorted(taken.iter(), v6);
+            let special = sorted(taken.union(nodes), v6);
             for (index, first) in starts.iter().enumerate() {
                 let last = starts.get(index + 1).map_or(max(v6), |next| next - 1);
-                let free = free(&used, *first, last, v6);
+                let free =
+                    free(&special, *first, last, v6).or_else(|| free(&used, *first, last, v6));
                 let sample = free.unwrap_or(*first);
                 out.push((address(sample, v6), free.is_some()));
             }
         }
         out.into_iter()
     }
+}
+
+fn sorted<'a>(addresses: impl Iterator<Item = &'a IpAddr>, v6: bool) -> Vec<u128> {
+    let family = addresses.filter(|a| a.is_ipv6() == v6);
+    let mut out: Vec<u128> = family.map(|a| number(*a)).collect();
+    out.sort_unstable();
+    out
 }
 
 fn count(starts: &[u128]) -> Place {
@@ -184,7 +187,7 @@ mod tests {
             .into_iter()
             .collect();
         let found: Vec<(String, bool)> = cells
-            .samples(&taken)
+            .samples(&taken, &FxHashSet::default())
             .map(|(a, free)| (a.to_string(), free))
             .collect();
         let expected = [
@@ -198,5 +201,12 @@ mod tests {
         let expected = expected.map(|(a, free)| (a.to_owned(), free));
         assert_eq!(found[..5], expected[..5]);
         assert!(found[5].1);
+        // A node is an example only where there is no other.
+        let nodes = ["10.0.0.3", "10.0.0.5"].map(|a| a.parse().unwrap());
+        let found: Vec<String> = cells
+            .samples(&taken, &nodes.into_iter().collect())
+            .map(|(a, _)| a.to_string())
+            .collect();
+        assert_eq!(found[1..3], ["10.0.0.0", "10.0.0.6"]);
     }
 }

@@ -189,9 +189,10 @@ impl Endpoints {
         }
         let classes = id(kinds.len()).0;
         let taken = taken(world);
+        let nodes = world.pods.iter().flat_map(|p| &p.node_addresses.known);
         kinds.extend(
             cells
-                .samples(&taken)
+                .samples(&taken, &nodes.copied().collect())
                 .map(|(sample, outside)| Kind::Addresses { sample, outside }),
         );
         Self {

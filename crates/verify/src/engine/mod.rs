@@ -258,8 +258,11 @@ impl<'w> Engine<'w> {
             Some(address) => Some(Endpoint::Address(address)),
             None => self.members(endpoint).first().copied().map(Endpoint::Pod),
         };
-        let whole =
-            |endpoint| self.address(endpoint).is_some() || self.endpoints.on_one_node(endpoint);
+        // A cell is on a node only if it is that one address.
+        let whole = |endpoint| match self.range(endpoint) {
+            Some((first, last)) => first == last,
+            None => self.endpoints.on_one_node(endpoint),
+        };
         let ends = member(subject).zip(member(peer));
         whole(subject) && whole(peer) && ends.is_some_and(|(s, p)| self.share_node(s, p))
     }
