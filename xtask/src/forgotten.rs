@@ -7,9 +7,14 @@ use crate::tree::{File, assert_none, files};
 
 /// Directories of features, the names of their lists in `mod.rs`, and what a feature's file defines
 /// (other files there are helpers).
-const LISTS: [(&str, &str, &str); 4] = [
+const LISTS: [(&str, &str, &str); 5] = [
     ("crates/resources/src/kinds/", "KINDS", "const KIND:"),
     ("crates/diagnostics/src/render/", "FORMATS", "const FORMAT:"),
+    (
+        "crates/diagnostics/src/render/",
+        "PICTURES",
+        "const PICTURE:",
+    ),
     ("crates/compile/src/targets/", "TARGETS", "const TARGET:"),
     ("crates/cli/src/commands/", "Command", "struct Arguments"),
 ];

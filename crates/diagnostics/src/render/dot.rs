@@ -7,7 +7,7 @@ use crate::{Change, Graph, Report, Sources};
 use std::fmt::Write as _;
 
 /// See the module.
-pub(super) const FORMAT: Format = Format {
+pub(super) const PICTURE: Format = Format {
     name: "dot",
     about: "a picture for Graphviz",
     render,

@@ -8,7 +8,7 @@ use crate::{Change, Graph, Report, Sources};
 use std::fmt::Write as _;
 
 /// See the module.
-pub(super) const FORMAT: Format = Format {
+pub(super) const PICTURE: Format = Format {
     name: "mermaid",
     about: "a picture for Markdown",
     render,

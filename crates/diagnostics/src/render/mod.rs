@@ -1,4 +1,4 @@
-//! One file per output format, one line in [`FORMATS`].
+//! One file per output format, one line in [`FORMATS`] or [`PICTURES`].
 
 use crate::{Report, Sources};
 
@@ -48,4 +48,4 @@ pub const FORMATS: &[Format] = &[
 ];
 
 /// Every format of a picture: for answers that have a graph.
-pub const PICTURES: &[Format] = &[dot::FORMAT, mermaid::FORMAT];
+pub const PICTURES: &[Format] = &[dot::PICTURE, mermaid::PICTURE];
