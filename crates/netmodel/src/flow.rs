@@ -67,10 +67,18 @@ pub enum Encryption {
 pub enum Layer {
     /// Not a policy: the pod itself, its own node, the network plugin.
     Node,
+    /// The Admin tier at the source.
+    AdminEgress,
     /// NetworkPolicy at the source.
     Egress,
+    /// The Baseline tier at the source.
+    BaselineEgress,
+    /// The Admin tier at the destination.
+    AdminIngress,
     /// NetworkPolicy at the destination.
     Ingress,
+    /// The Baseline tier at the destination.
+    BaselineIngress,
     /// What the client's proxy sends (DestinationRule, auto mTLS).
     ClientTls,
     /// What the receiver accepts (PeerAuthentication, Gateway).
@@ -83,8 +91,12 @@ impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Node => "node",
+            Self::AdminEgress => "Admin tier, egress at the source",
             Self::Egress => "NetworkPolicy egress at the source",
+            Self::BaselineEgress => "Baseline tier, egress at the source",
+            Self::AdminIngress => "Admin tier, ingress at the destination",
             Self::Ingress => "NetworkPolicy ingress at the destination",
+            Self::BaselineIngress => "Baseline tier, ingress at the destination",
             Self::ClientTls => "mesh: what the client sends",
             Self::PeerAuthentication => "mesh: what the receiver accepts",
             Self::Authorization => "mesh: AuthorizationPolicy at the destination",

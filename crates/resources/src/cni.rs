@@ -49,8 +49,10 @@ fn kindnet(images: &[String]) -> Profile {
         Some(_) => Enforcement::Enforced,
         None => Enforcement::NotShown,
     };
+    // The same agent as kube-network-policies, without the kinds of administrators.
     Profile {
         ip_block_matches_pods: enforcement == Enforcement::Enforced,
+        admin_kinds: Vec::new(),
         cni: Cni {
             name: Some("kindnet".to_owned()),
             enforcement,

@@ -1,5 +1,6 @@
 //! Scenarios, generators and the contract that every engine meets (tests only).
 
+mod administrators;
 pub mod clusters;
 mod contract;
 pub mod intents;

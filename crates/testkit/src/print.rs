@@ -1,8 +1,10 @@
 //! A world as manifests, so that a failing world can be read, kept in `specs/`, and read back.
 
+mod administrators;
+
 use palisade_netmodel::{
-    AuthorizationAction, AuthorizationPolicy, Endpoint, Enforcement, Flow, Labels, Phase, Pod,
-    PortSet, Protocol, Proxy, Service, TargetPort, World, always_bypassed,
+    AuthorizationAction, AuthorizationPolicy, Endpoint, Flow, Labels, Phase, Pod, PortSet,
+    Protocol, Proxy, Service, TargetPort, World, always_bypassed,
 };
 use palisade_resources::emit::{self, Meta};
 use palisade_yaml::Value;
@@ -15,9 +17,9 @@ pub fn scenario(world: &World, flow: &Flow) -> String {
         Endpoint::Pod(id) => world.pod(id).map_or_else(String::new, pod_name),
     };
     format!(
-        "```yaml manifests cni={}\n{}```\n\n| From | To | Port | Verdict | Encryption |\n\
+        "```yaml manifests{}\n{}```\n\n| From | To | Port | Verdict | Encryption |\n\
          |---|---|---|---|---|\n| {} | {} | {}/{} | ? | ? |\n",
-        profile(world),
+        profile(world).map_or_else(String::new, |name| format!(" cni={name}")),
         manifests(world),
         name(flow.source),
         name(flow.destination),
@@ -35,17 +37,10 @@ pub fn pod_name(pod: &Pod) -> String {
     }
 }
 
-/// A network plugin with the world's profile.
+/// The network plugin of the world, if it is known.
 #[must_use]
-pub fn profile(world: &World) -> &'static str {
-    match (
-        world.profile.cni.enforcement,
-        world.profile.ip_block_matches_pods,
-    ) {
-        (Enforcement::NotEnforced, _) => "flannel",
-        (_, true) => "calico",
-        (_, false) => "cilium",
-    }
+pub fn profile(world: &World) -> Option<&str> {
+    world.profile.cni.name.as_deref()
 }
 
 /// Everything but what stands for a host network, which no object of its own can say.
@@ -68,6 +63,8 @@ pub fn manifests(world: &World) -> String {
     let none = Meta::default();
     let policies = world.network_policies.iter();
     documents.extend(policies.map(|p| emit::network_policy(p, &none)));
+    documents.extend(world.nodes.iter().map(administrators::node));
+    documents.extend(world.admin_policies.iter().map(administrators::policy));
     let modes = world.peer_authentications.iter();
     documents.extend(modes.map(|p| emit::peer_authentication(p, &none)));
     documents.extend(world.authorization_policies.iter().map(authorization));

@@ -1,14 +1,15 @@
 //! Random small worlds that mix everything a layer can look at, from small alphabets so that things
 //! meet; they shrink to the least that still fails.
 
+use crate::administrators::{admin_policies, nodes};
 use ipnet::IpNet;
 use palisade_netmodel::{
-    AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Cni,
-    Condition, DestinationRule, Endpoint, Enforcement, Flow, Gateway, GatewayServer,
-    InboundCapture, LabelRequirement, Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch,
-    NetworkPolicy, ObjectRef, Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod,
-    PodId, PolicyPort, PortSet, Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls,
-    Service, ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
+    AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Condition,
+    DestinationRule, Endpoint, Flow, Gateway, GatewayServer, InboundCapture, LabelRequirement,
+    Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch, NetworkPolicy, Node, ObjectRef,
+    Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PodId, PolicyPort, PortSet,
+    Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls, Service, ServicePort, Source,
+    TargetPort, Template, Workload, World, always_bypassed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -41,11 +42,11 @@ const ADDRESSES: [&str; 6] = [
     "fd00::1",
 ];
 
-fn address() -> impl Strategy<Value = IpAddr> {
+pub(crate) fn address() -> impl Strategy<Value = IpAddr> {
     select(&ADDRESSES[..]).prop_map(|a| a.parse().unwrap_or(IpAddr::from([0, 0, 0, 0])))
 }
 
-fn net() -> impl Strategy<Value = IpNet> {
+pub(crate) fn net() -> impl Strategy<Value = IpNet> {
     select(&BLOCKS[..]).prop_map(parse_net)
 }
 
@@ -53,7 +54,7 @@ fn parse_net(text: &str) -> IpNet {
     text.parse().unwrap_or_default()
 }
 
-fn labels() -> impl Strategy<Value = Labels> {
+pub(crate) fn labels() -> impl Strategy<Value = Labels> {
     (
         option::of(select(&["a", "b"][..])),
         option::of(select(&["x", "y"][..])),
@@ -85,15 +86,15 @@ pub(crate) fn selector() -> impl Strategy<Value = Selector> {
     vec(requirement, 0..3).prop_map(|requirements| Selector { requirements })
 }
 
-fn protocol() -> impl Strategy<Value = Protocol> {
+pub(crate) fn protocol() -> impl Strategy<Value = Protocol> {
     select(&Protocol::ALL[..])
 }
 
-fn port() -> impl Strategy<Value = u16> {
+pub(crate) fn port() -> impl Strategy<Value = u16> {
     select(&PORTS[..])
 }
 
-fn port_name() -> impl Strategy<Value = String> {
+pub(crate) fn port_name() -> impl Strategy<Value = String> {
     select(&["web", "admin"][..]).prop_map(str::to_owned)
 }
 
@@ -543,18 +544,13 @@ fn gateway() -> impl Strategy<Value = Gateway> {
     })
 }
 
+/// Any plugin that is known by name, or none: then all kinds of policies have effect.
 fn profile() -> impl Strategy<Value = Profile> {
-    (
-        any::<bool>(),
-        prop_oneof![9 => Just(Enforcement::Enforced), 1 => Just(Enforcement::NotEnforced)],
-    )
-        .prop_map(|(ip_block_matches_pods, enforcement)| Profile {
-            ip_block_matches_pods,
-            cni: Cni {
-                name: None,
-                enforcement,
-            },
-        })
+    let names: Vec<&'static str> = Profile::names().collect();
+    prop_oneof![
+        1 => Just(Profile::default()),
+        1 => select(names).prop_map(|name| Profile::named(name).unwrap_or_default()),
+    ]
 }
 
 /// Random worlds: up to three namespaces, six pods, four policies, and mesh objects.
@@ -566,6 +562,7 @@ pub fn world() -> impl Strategy<Value = World> {
         vec(network_policy(), 0..4),
         profile(),
         any::<bool>(),
+        (admin_policies(), nodes()),
     );
     let mesh = (
         vec(peer_authentication(), 0..4),
@@ -574,18 +571,28 @@ pub fn world() -> impl Strategy<Value = World> {
         vec(gateway(), 0..2),
     );
     (base, mesh).prop_map(|(base, mesh)| {
-        let (namespace_labels, mut pods, services, network_policies, profile, auto_mtls) = base;
+        let (
+            namespace_labels,
+            mut pods,
+            services,
+            network_policies,
+            profile,
+            auto_mtls,
+            (admin_policies, nodes),
+        ) = base;
         for (index, pod) in pods.iter_mut().enumerate() {
             pod.name = format!("pod-{index}");
             let name = pod.name.clone();
             pod.workload.name = name;
         }
-        distinct_addresses(&mut pods);
+        distinct_addresses(&mut pods, &nodes);
         let services = distinct_services(services);
         let mut world = World {
             pods,
             services,
             network_policies,
+            admin_policies,
+            nodes,
             profile,
             peer_authentications: mesh.0,
             authorization_policies: mesh.1,
@@ -610,11 +617,10 @@ pub fn world() -> impl Strategy<Value = World> {
 }
 
 /// Two live pods never have one address, and no pod has its node's, unless it is on the host network.
-fn distinct_addresses(pods: &mut [Pod]) {
-    let nodes: BTreeSet<IpAddr> = pods
-        .iter()
-        .flat_map(|p| p.node_addresses.known.iter().copied())
-        .collect();
+fn distinct_addresses(pods: &mut [Pod], nodes: &[Node]) {
+    let of_pods = pods.iter().flat_map(|p| &p.node_addresses.known);
+    let own = nodes.iter().flat_map(|n| &n.addresses);
+    let nodes: BTreeSet<IpAddr> = of_pods.chain(own).copied().collect();
     let mut taken = BTreeSet::new();
     for pod in pods {
         if pod.host_network {

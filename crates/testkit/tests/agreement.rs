@@ -1,14 +1,16 @@
 //! The symbolic engine agrees with the reference on random worlds, flow by flow.
 
-use palisade_netmodel::Flow;
+use palisade_netmodel::{Flow, Outcome, PortSet, Protocol};
+use palisade_testkit::intents::is_own_node;
 use palisade_testkit::print::scenario;
 use palisade_testkit::worlds::{interesting_flows, world};
 use palisade_testkit::{Contract, Reference, Symbolic};
+use palisade_verify::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 /// Worlds per run.
-const WORLDS: u32 = 1_500;
+const WORLDS: u32 = 3_000;
 
 #[test]
 fn engine_agrees_with_reference() {
@@ -35,5 +37,38 @@ fn engine_agrees_with_reference() {
     println!("{WORLDS} worlds, {} flows", flows_seen.get());
     if let Err(error) = result {
         panic!("{error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+
+    /// The sets of ports of a pair say what the engine says of each port. The own node is no part of
+    /// them, where only some pods of a class share it.
+    #[test]
+    fn pairs_agree_with_flows(world in world()) {
+        let engine = Engine::new(&world);
+        for source in engine.endpoints() {
+            for destination in engine.endpoints().filter(|d| engine.is_pair(source, *d)) {
+                let passage = engine.pair(source, destination).passage;
+                for protocol in Protocol::ALL {
+                    for port in [1, 2, 79, 80, 8080, 8081, 8082, 9000, 65534, 65535] {
+                        let Some(flow) = engine.flow(source, destination, (protocol, port)) else {
+                            continue;
+                        };
+                        if is_own_node(&world, &flow) {
+                            continue;
+                        }
+                        let at = |set: &PortSet| set.contains(protocol, port);
+                        let expected = match (at(&passage.must), at(&passage.may)) {
+                            (true, _) => Outcome::Allow,
+                            (false, true) => Outcome::Depends,
+                            (false, false) => Outcome::Deny,
+                        };
+                        prop_assert_eq!(engine.decide(&flow).0, expected, "{}", scenario(&world, &flow));
+                    }
+                }
+            }
+        }
     }
 }

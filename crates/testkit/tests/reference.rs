@@ -57,6 +57,7 @@ proptest! {
     #[test]
     fn nothing_closes_an_empty_world(mut world in world()) {
         world.network_policies.clear();
+        world.admin_policies.clear();
         world.peer_authentications.clear();
         world.authorization_policies.clear();
         world.destination_rules.clear();
@@ -91,6 +92,8 @@ proptest! {
         let mut other = world.clone();
         other.network_policies.reverse();
         other.network_policies.extend(world.network_policies.clone());
+        other.admin_policies.reverse();
+        other.admin_policies.extend(world.admin_policies.clone());
         other.authorization_policies.reverse();
         other.authorization_policies.extend(world.authorization_policies.clone());
         for flow in flows(&world) {

@@ -134,15 +134,8 @@ fn to_deny(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
     if flow.source == flow.destination {
         return vec!["nothing can: a pod always reaches itself".to_owned()];
     }
-    let admitting: Vec<String> = decision
-        .because
-        .iter()
-        .filter(|c| c.layer == Layer::Ingress && c.subject.is_some())
-        .filter_map(|c| c.subject.as_ref())
-        .map(|s| format!("narrow the rule of {s} that admits it (and every other rule that does)"))
-        .collect();
-    if !admitting.is_empty() {
-        return admitting;
+    if let Some(advice) = narrow_ingress(decision) {
+        return vec![advice];
     }
     match end_pod(world, flow.destination) {
         Some(pod) => vec![format!(
@@ -157,6 +150,25 @@ fn to_deny(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
             None => Vec::new(),
         },
     }
+}
+
+/// What to narrow at the destination: the step that decided there, if it is a rule.
+fn narrow_ingress(decision: &Decision) -> Option<String> {
+    let mut steps = decision.because.iter().rev();
+    let last = steps.find(|c| {
+        matches!(
+            c.layer,
+            Layer::AdminIngress | Layer::Ingress | Layer::BaselineIngress
+        )
+    })?;
+    let subject = last.subject.as_ref()?;
+    Some(if last.layer == Layer::Ingress {
+        format!("narrow the rule of {subject} that admits it (and every other rule that does)")
+    } else {
+        format!(
+            "narrow the rule of {subject} that accepts it, or put one with action Deny above it"
+        )
+    })
 }
 
 fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
@@ -178,6 +190,9 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
             Layer::Node => "the end must exist: a live pod that accepts connections".to_owned(),
             Layer::Ingress => rule(world, flow, Direction::Ingress, &object),
             Layer::Egress => rule(world, flow, Direction::Egress, &object),
+            Layer::AdminEgress | Layer::AdminIngress | Layer::BaselineEgress | Layer::BaselineIngress => {
+                administrators(cause, &object)
+            }
             Layer::ClientTls => format!("let the client send what the receiver accepts ({object})"),
             Layer::PeerAuthentication => {
                 "bring the caller into the mesh, or accept plaintext on this port (`portLevelMtls` PERMISSIVE), which gives up the proof of encryption".to_owned()
@@ -189,6 +204,24 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
         }
     }
     out
+}
+
+/// What to change in an administrator's policy that refuses, or that may.
+fn administrators(cause: &Cause, object: &str) -> String {
+    let accept = if object.starts_with("ClusterNetworkPolicy") {
+        "Accept"
+    } else {
+        "Allow"
+    };
+    if cause.outcome == Outcome::Deny {
+        format!(
+            "narrow the rule of {object} that denies it, or put one with action {accept} above it"
+        )
+    } else {
+        format!(
+            "put a rule with action {accept} for it above all that are not certain, {object} among them, in a policy whose priority no other one has"
+        )
+    }
 }
 
 /// How many labels the selector of the policy of a cause asks for.

@@ -13,7 +13,7 @@ mod names;
 mod prove;
 
 pub use difference::{Change, Difference, difference, impact};
-pub use engine::{Cuts, EndpointId, Engine, Pair, Passage, RuleId};
+pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;
 pub use list::{By, Query, Selection, list};
 pub use names::Names;

@@ -4,12 +4,14 @@
 //! and Istio documents. It is never optimised. Every engine must agree with it; where they differ,
 //! the specification decides, and this text is corrected only if it misreads the specification.
 
+mod admin;
 mod authorization;
 mod client_tls;
 mod gateway;
 mod mesh;
 mod network_policy;
 mod peer_authentication;
+mod tiers;
 
 use crate::{
     Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Origin, Outcome, Phase, Pod,
@@ -35,7 +37,7 @@ pub fn decide(world: &World, flow: &Flow) -> Decision {
     let mut outcome = Outcome::Allow;
     let mut because = Vec::new();
     for direction in [Direction::Egress, Direction::Ingress] {
-        let half = network_policy::half(world, direction, flow);
+        let half = tiers::half(world, direction, flow);
         outcome = outcome.and(half.outcome);
         because.extend(half.because);
     }

@@ -1,63 +1,31 @@
 //! NetworkPolicy at one end (`Kubernetes API reference, networking.k8s.io/v1 NetworkPolicy`).
 
-use super::{Half, node, pod};
+use super::{Half, pod};
 use crate::{
-    Cause, Direction, Endpoint, Enforcement, Flow, Layer, NamespaceMatch, NetworkPolicy, Origin,
-    Outcome, Peer, Pod, PolicyPort, Rule, Subject, World,
+    Cause, Direction, Endpoint, Flow, Layer, NamespaceMatch, NetworkPolicy, Origin, Outcome, Peer,
+    Pod, PolicyPort, Rule, Subject, World,
 };
 
-/// Whether the policies of one end let a flow pass.
-pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
-    let (subject, peer) = match direction {
-        Direction::Ingress => (flow.destination, flow.source),
-        Direction::Egress => (flow.source, flow.destination),
-    };
-    let open = |text: String| Half {
-        outcome: Outcome::Allow,
-        because: vec![Cause {
-            layer: layer(direction),
-            outcome: Outcome::Allow,
-            subject: None,
-            origin: Origin::default(),
-            text,
-        }],
-    };
-    let Some(subject) = pod(world, subject) else {
-        return open("an address outside has no policies".to_owned());
-    };
-    if world.profile.cni.enforcement == Enforcement::NotEnforced {
-        return open("the network plugin does not enforce NetworkPolicy".to_owned());
-    }
-    // Policies do not apply to pods on the host network (Kubernetes documentation, Network Policies,
-    // "hostNetwork pods": in the most common implementation they are ignored).
-    if subject.host_network || subject.host_group {
-        return open(format!("{} is on the host network", subject.object()));
-    }
-    // Same page: traffic to and from the node where a pod runs is always allowed.
-    if is_own_node(world, subject, peer) {
-        return Half {
-            outcome: Outcome::Allow,
-            because: vec![node(
-                Outcome::Allow,
-                subject.origin,
-                "traffic between a pod and its own node is always allowed".to_owned(),
-            )],
-        };
-    }
-    let isolating: Vec<&NetworkPolicy> = world
-        .network_policies
-        .iter()
+/// The policies that select a pod and isolate it in a direction.
+pub(super) fn isolating<'w>(
+    world: &'w World,
+    direction: Direction,
+    subject: &Pod,
+) -> Vec<&'w NetworkPolicy> {
+    let policies = world.network_policies.iter();
+    policies
         .filter(|p| p.rules(direction).is_some())
         .filter(|p| p.selects(&subject.namespace, &subject.labels))
-        .collect();
-    if isolating.is_empty() {
-        return open(format!("no policy isolates {}", subject.object()));
-    }
-    union(world, direction, flow, &isolating)
+        .collect()
 }
 
 /// Policies are additive: a flow passes if any rule of any policy admits it.
-fn union(world: &World, direction: Direction, flow: &Flow, isolating: &[&NetworkPolicy]) -> Half {
+pub(super) fn union(
+    world: &World,
+    direction: Direction,
+    flow: &Flow,
+    isolating: &[&NetworkPolicy],
+) -> Half {
     let mut best: Option<(Outcome, Cause)> = None;
     for policy in isolating {
         for (index, rule) in policy
@@ -125,18 +93,6 @@ fn cause(
         }),
         origin: Origin(origin.0.or(policy.origin.0)),
         text,
-    }
-}
-
-fn is_own_node(world: &World, subject: &Pod, peer: Endpoint) -> bool {
-    let node = &subject.node_addresses.known;
-    match peer {
-        Endpoint::Address(address) => node.contains(&address),
-        Endpoint::Pod(id) => world.pod(id).is_some_and(|peer| {
-            peer.host_network
-                && (peer.addresses.known.iter().any(|a| node.contains(a))
-                    || peer.node_addresses.known.iter().any(|a| node.contains(a)))
-        }),
     }
 }
 

@@ -9,6 +9,7 @@
 //! Cost: linear in pods, `n log n` in CIDRs and in addresses of pods.
 
 use super::cells::{Cells, Place};
+use super::tiers;
 use ipnet::IpNet;
 use palisade_netmodel::{
     AuthorizationPolicy, Endpoint, NamedPort, Peer, Phase, Pod, PodId, Proxy, Selector, World,
@@ -289,6 +290,7 @@ fn blocks(world: &World) -> BTreeSet<IpNet> {
             nets.extend(except.iter().map(IpNet::trunc));
         }
     }
+    nets.extend(tiers::nets(world));
     nets.extend(
         world
             .authorization_policies
@@ -309,7 +311,9 @@ fn keys_read(world: &World) -> impl Iterator<Item = &str> {
         });
         std::iter::once(&policy.pod_selector).chain(pods)
     });
-    let requirements = policies.flat_map(|s| s.requirements.iter().map(|r| r.key.as_str()));
+    let administrators = tiers::pods(world).map(|pods| &pods.pods);
+    let selectors = policies.chain(administrators);
+    let requirements = selectors.flat_map(|s| s.requirements.iter().map(|r| r.key.as_str()));
     let maps = (world.services.iter().map(|s| &s.selector))
         .chain(world.peer_authentications.iter().map(|p| &p.selector))
         .chain(world.authorization_policies.iter().map(|p| &p.selector))

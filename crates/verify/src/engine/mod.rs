@@ -12,21 +12,25 @@ mod labels;
 mod mesh;
 mod peers;
 mod policies;
+mod tiers;
 
 pub(crate) use bits::Bits;
 use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
+pub use tiers::AdminRuleId;
 
 use endpoints::Endpoints;
 use ipnet::IpNet;
 use palisade_netmodel::{
     Direction, Encryption, Endpoint, Flow, MtlsMode, Outcome, Phase, Pod, PodId, PolicyPort,
-    PortSet, Protocol, World,
+    PortSet, Protocol, Tier, World,
 };
+use peers::Directory;
 use policies::Policies;
 use std::net::IpAddr;
+use tiers::Tiers;
 
 /// What passes between two endpoints, and what is proven of the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -48,6 +52,7 @@ pub struct Engine<'w> {
     world: &'w World,
     endpoints: Endpoints,
     policies: Policies,
+    tiers: Tiers,
     /// Per endpoint: its identity, if it is a class of pods.
     clients: Vec<Option<mesh::Client<'w>>>,
     /// Per endpoint: its proxy, if it has one.
@@ -75,7 +80,9 @@ impl<'w> Engine<'w> {
     #[must_use]
     pub fn with_cuts(world: &'w World, cuts: &Cuts) -> Self {
         let endpoints = Endpoints::new(world, cuts);
-        let policies = Policies::new(world, &endpoints);
+        let mut directory = Directory::new(world, &endpoints);
+        let policies = Policies::new(world, &endpoints, &mut directory);
+        let tiers = Tiers::new(world, &endpoints, &mut directory);
         let pod = |e| policies::representative(world, &endpoints, e);
         let clients = endpoints
             .ids()
@@ -88,6 +95,7 @@ impl<'w> Engine<'w> {
         Self {
             world,
             policies,
+            tiers,
             endpoints,
             clients,
             receivers,
@@ -230,7 +238,7 @@ impl<'w> Engine<'w> {
         pair
     }
 
-    /// What NetworkPolicies let pass at one end.
+    /// What the policies of all tiers let pass at one end.
     #[must_use]
     pub fn half(
         &self,
@@ -246,8 +254,11 @@ impl<'w> Engine<'w> {
             return Passage::everything();
         }
         let target = self.pod(destination);
-        self.policies
-            .passage(self.world, direction, (subject, peer), target)
+        let isolated = self
+            .policies
+            .passage(self.world, direction, (subject, peer), target);
+        self.tiers
+            .passage(self.world, direction, (subject, peer), target, isolated)
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted
@@ -329,6 +340,30 @@ impl<'w> Engine<'w> {
             .admitting_rule(self.world, direction, ends, target, port)
     }
 
+    /// The rules of administrators' policies that accept ports at one end, with these ports.
+    #[must_use]
+    pub fn accepting_rules(
+        &self,
+        direction: Direction,
+        source: EndpointId,
+        destination: EndpointId,
+    ) -> Vec<(AdminRuleId, PortSet)> {
+        let ends = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        let target = self.pod(destination);
+        let of = |tier| {
+            self.tiers
+                .accepting(self.world, tier, direction, ends, target)
+        };
+        let mut rules = of(Tier::Admin);
+        if self.isolating(direction, ends.0).is_empty() {
+            rules.extend(of(Tier::Baseline));
+        }
+        rules
+    }
+
     /// The ports of a rule on a destination, named ports looked up there.
     #[must_use]
     pub fn rule_ports(
@@ -389,10 +424,8 @@ impl<'w> Engine<'w> {
             if self.share_node(own, peer) {
                 continue;
             }
-            let (target, port) = (self.pod(destination), (flow.protocol, flow.port));
-            let admits = self
-                .policies
-                .admits(self.world, direction, ends, target, port);
+            let port = (flow.protocol, flow.port);
+            let admits = self.admits(direction, ends, self.pod(destination), port);
             outcome = outcome.and(verdict(admits));
         }
         if outcome == Outcome::Deny {
@@ -411,6 +444,27 @@ impl<'w> Engine<'w> {
             (false, false) => Encryption::None,
         };
         (outcome, encryption)
+    }
+
+    /// Whether the policies of a subject let one port pass: certainly, perhaps (`None`), or not.
+    fn admits(
+        &self,
+        direction: Direction,
+        ends: (EndpointId, EndpointId),
+        target: Option<&Pod>,
+        port: (Protocol, u16),
+    ) -> Option<bool> {
+        let admits = self
+            .policies
+            .admits(self.world, direction, ends, target, port);
+        let isolated = !self.policies.isolating(direction, ends.0).is_empty();
+        self.tiers.admits(
+            self.world,
+            direction,
+            ends,
+            (target, port),
+            isolated.then_some(admits),
+        )
     }
 }
 

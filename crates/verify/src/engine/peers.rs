@@ -3,8 +3,9 @@
 use super::endpoints::Endpoints;
 use super::labels::LabelIndex;
 use super::policies::representative;
+use super::tiers;
 use ipnet::IpNet;
-use palisade_netmodel::{NamespaceMatch, NetworkPolicy, Peer, Selector, World};
+use palisade_netmodel::{NamespaceMatch, NamespacedPods, NetworkPolicy, Peer, Selector, World};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -45,6 +46,8 @@ pub(crate) struct Directory<'w> {
     /// The same of classes without a known address.
     nowhere: (RoaringBitmap, RoaringBitmap),
     found: FxHashMap<&'w NamespaceMatch, Rc<Residents>>,
+    /// Classes by selectors of administrators.
+    selected: FxHashMap<&'w NamespacedPods, RoaringBitmap>,
 }
 
 impl<'w> Directory<'w> {
@@ -62,6 +65,7 @@ impl<'w> Directory<'w> {
             at_place: BTreeMap::new(),
             nowhere: Default::default(),
             found: FxHashMap::default(),
+            selected: FxHashMap::default(),
         };
         for (number, (name, namespace)) in (0..).zip(&world.namespaces) {
             directory.numbers.insert(name, number);
@@ -170,6 +174,49 @@ impl<'w> Directory<'w> {
         out
     }
 
+    /// The classes that a policy of administrators means by labels: never the host network.
+    pub(crate) fn namespaced(&mut self, wanted: &'w NamespacedPods) -> RoaringBitmap {
+        if let Some(known) = self.selected.get(wanted) {
+            return known.clone();
+        }
+        let mut homes = RoaringBitmap::new();
+        for number in self.namespaces.select(&wanted.namespaces, &self.labelled) {
+            if let Some(home) = self.residents.get(number as usize) {
+                homes |= &home.selectable;
+            }
+        }
+        let found = self.pods.select(&wanted.pods, &homes);
+        self.selected.insert(wanted, found.clone());
+        found
+    }
+
+    /// Addresses in some networks, and the pods that have one: the node's on the host network.
+    pub(crate) fn networks(&self, networks: &[IpNet]) -> Peers {
+        let mut out = Peers::default();
+        let offset = self.endpoints.classes();
+        for network in networks {
+            let cells = self.endpoints.cells_within(network);
+            let places = cells.start - offset..cells.end - offset;
+            for (hosts, others) in self.at_place.range(places).map(|(_, classes)| classes) {
+                out.yes |= hosts;
+                out.yes |= others;
+            }
+            out.yes.insert_range(cells);
+        }
+        // Whatever their address is, it lies in both families together.
+        let whole = |v6: bool| {
+            let mut all = networks.iter().filter(|n| n.prefix_len() == 0);
+            all.any(|n| n.addr().is_ipv6() == v6)
+        };
+        let unknown = &self.nowhere.0 | &self.nowhere.1;
+        if whole(false) && whole(true) {
+            out.yes |= unknown;
+        } else {
+            out.perhaps |= unknown;
+        }
+        out
+    }
+
     /// `ipBlock`: the addresses in it, and pods by the address that others see: that of the node on the
     /// host network; otherwise their own, if the profile says that blocks mean pods.
     fn block(&self, cidr: &IpNet, except: &[IpNet], out: &mut Peers) {
@@ -215,6 +262,10 @@ fn selectors(world: &World) -> (Vec<&Selector>, Vec<&Selector>) {
                 }
             }
         }
+    }
+    for wanted in tiers::pods(world) {
+        namespaces.push(&wanted.namespaces);
+        pods.push(&wanted.pods);
     }
     (namespaces, pods)
 }

@@ -107,15 +107,18 @@ struct Compiler<'w, 'd> {
 
 impl Policies {
     /// Compiles every policy.
-    pub(crate) fn new(world: &World, endpoints: &Endpoints) -> Self {
-        let mut directory = Directory::new(world, endpoints);
+    pub(crate) fn new<'w>(
+        world: &'w World,
+        endpoints: &'w Endpoints,
+        directory: &mut Directory<'w>,
+    ) -> Self {
         let subjects: Vec<_> = world
             .network_policies
             .iter()
             .map(|policy| directory.subjects(policy))
             .collect();
         let mut compiler = Compiler {
-            directory: &mut directory,
+            directory,
             peers: Vec::new(),
             numbers: FxHashMap::default(),
         };
@@ -186,17 +189,16 @@ impl Policies {
         }
     }
 
-    /// What `subject`'s policies let pass to or from `peer`; `destination` resolves named ports.
+    /// What `subject`'s policies let pass to or from `peer`; `destination` resolves named ports. `None`
+    /// if no policy isolates it.
     pub(crate) fn passage(
         &self,
         world: &World,
         direction: Direction,
         (subject, peer): (EndpointId, EndpointId),
         destination: Option<&Pod>,
-    ) -> Passage {
-        let Some(signature) = self.signature(direction, subject) else {
-            return Passage::everything();
-        };
+    ) -> Option<Passage> {
+        let signature = self.signature(direction, subject)?;
         let mut passage = Passage::nothing();
         for compiled in &signature.rules {
             let means = self.means(compiled, peer);
@@ -212,7 +214,7 @@ impl Policies {
                 passage.must = passage.must.union(&ports);
             }
         }
-        passage
+        Some(passage)
     }
 
     /// Whether one port passes: certainly, perhaps (`None`), or not. No set is built.

@@ -2,7 +2,7 @@
 
 use super::replay::{Expect, Witness, replay};
 use super::{Context, Findings};
-use crate::engine::{EndpointId, RuleId};
+use crate::engine::{AdminRuleId, EndpointId, RuleId};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Direction, NamespaceMatch, NetworkPolicy, Peer, PortSet, Rule};
@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 enum Gap {
     /// A rule admits it.
     Rule(Direction, RuleId),
+    /// A rule of an administrator's policy accepts it.
+    Accepted(Direction, AdminRuleId),
     /// No policy isolates the pods of a claim in this direction.
     NotIsolated(Direction, usize),
 }
@@ -153,11 +155,24 @@ fn gaps(
     if ports.is_empty() {
         return Vec::new();
     }
-    if context.engine.isolating(direction, subject).is_empty() {
-        return vec![(Gap::NotIsolated(direction, claim), ports.clone())];
-    }
     let mut rest = ports.clone();
     let mut out = Vec::new();
+    for (rule, ports) in context
+        .engine
+        .accepting_rules(direction, source, destination)
+    {
+        let here = ports.intersection(&rest);
+        if !here.is_empty() {
+            rest = rest.difference(&here);
+            out.push((Gap::Accepted(direction, rule), here));
+        }
+    }
+    if context.engine.isolating(direction, subject).is_empty() {
+        if !rest.is_empty() {
+            out.push((Gap::NotIsolated(direction, claim), rest));
+        }
+        return out;
+    }
     while let Some(port) = rest.first() {
         let rule = context
             .engine
@@ -196,6 +211,9 @@ fn describe(
     let diagnostic = match gap {
         Gap::Rule(direction, rule) => {
             by_rule(context, (direction, rule), openings, (verb, certain))
+        }
+        Gap::Accepted(direction, rule) => {
+            accepted(context, (direction, rule), openings, (verb, certain))
         }
         Gap::NotIsolated(direction, claim) => {
             not_isolated(context, direction, claim, (verb, certain))
@@ -242,6 +260,30 @@ fn by_rule(
             .help("narrow the rule to the declared peers and ports; `palisade compile` writes them")
     };
     diagnostic.help("or declare the flow in the matrix, with its reason")
+}
+
+fn accepted(
+    context: &Context<'_>,
+    (direction, rule): (Direction, AdminRuleId),
+    openings: &[Opening],
+    (verb, certain): (&str, bool),
+) -> Diagnostic {
+    let names = Names::new(context.engine);
+    let policy = context.world.admin_policies.get(rule.policy);
+    let name = policy.map_or_else(String::new, |p| format!("{} `{}`", p.kind, p.object));
+    let (way, ends) = match direction {
+        Direction::Ingress => ("enter", names.few(openings.iter().map(|o| o.ends.1))),
+        Direction::Egress => ("leave", names.few(openings.iter().map(|o| o.ends.0))),
+    };
+    let title = format!(
+        "undeclared connections {verb} {way} {ends}: {name} accepts more than the matrix declares"
+    );
+    let written = policy.and_then(|p| p.rules(direction).get(rule.rule));
+    let origin = written.and_then(|r| r.origin.0.or(policy.and_then(|p| p.origin.0)));
+    severity(certain, ("PAL0301", "PAL0308"), title)
+        .at_opt(origin, format!("this {direction} rule accepts it"))
+        .help("narrow the rule, or let it pass connections on (action Pass) to the NetworkPolicies")
+        .help("or declare the flow in the matrix, with its reason")
 }
 
 /// Whether a rule has one peer that is a whole namespace of others, and one that is pods of the policy's

@@ -5,7 +5,9 @@ use super::{Context, Findings, Flow};
 use crate::engine::{Bits, EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Direction, Fidelity, Grant, Party, Phase, PortSet, Protocol};
+use palisade_netmodel::{
+    Cause, Decision, Direction, Fidelity, Grant, Layer, Outcome, Party, Phase, PortSet, Protocol,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a declared flow ends.
@@ -275,11 +277,18 @@ fn describe(
     } else {
         Diagnostic::warning("PAL0309", title)
     };
-    for policy in policies
+    let refusals = refusals(&witness.decision, place);
+    for cause in refusals.iter().take(3) {
+        let subject = cause
+            .subject
+            .as_ref()
+            .map_or_else(String::new, |s| format!("{} `{}`: ", s.kind, s.object));
+        diagnostic = diagnostic.at_opt(cause.origin.0, format!("{subject}{}", cause.text));
+    }
+    let isolating = policies
         .iter()
-        .filter_map(|i| context.world.network_policies.get(*i))
-        .take(3)
-    {
+        .filter_map(|i| context.world.network_policies.get(*i));
+    for policy in isolating.take(if refusals.is_empty() { 3 } else { 0 }) {
         diagnostic = diagnostic.at_opt(
             policy.origin.0,
             format!(
@@ -305,10 +314,33 @@ fn describe(
             diagnostic = diagnostic.note(reason);
         }
     }
-    diagnostic.help(match place {
-        Place::Egress => "add an egress rule to these peers and ports in a policy of the source",
-        Place::Ingress => "add an ingress rule for these peers and ports in a policy of the destination",
-        Place::Mesh => "admit the caller's identity and port in an AuthorizationPolicy, or let it send what the receiver's PeerAuthentication accepts",
-    })
-    .help("or take the flow out of the matrix if it is not needed")
+    if let Some(tier) = refusals.first() {
+        let object = tier
+            .subject
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        diagnostic = diagnostic.help(format!(
+            "accept it in a rule above that of {object}, or narrow that rule"
+        ));
+    } else {
+        diagnostic = diagnostic.help(match place {
+            Place::Egress => "add an egress rule to these peers and ports in a policy of the source",
+            Place::Ingress => "add an ingress rule for these peers and ports in a policy of the destination",
+            Place::Mesh => "admit the caller's identity and port in an AuthorizationPolicy, or let it send what the receiver's PeerAuthentication accepts",
+        });
+    }
+    diagnostic.help("or take the flow out of the matrix if it is not needed")
+}
+
+/// The steps by which policies of administrators refuse a flow, or may.
+fn refusals(decision: &Decision, place: Place) -> Vec<&Cause> {
+    let tiers: &[Layer] = match place {
+        Place::Egress => &[Layer::AdminEgress, Layer::BaselineEgress],
+        Place::Ingress => &[Layer::AdminIngress, Layer::BaselineIngress],
+        Place::Mesh => &[],
+    };
+    let causes = decision.because.iter();
+    causes
+        .filter(|c| c.outcome != Outcome::Allow && tiers.contains(&c.layer))
+        .collect()
 }
