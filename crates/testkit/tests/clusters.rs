@@ -51,11 +51,11 @@ fn shapes() -> [Shape; 3] {
         dual_stack: true,
         blocks: 7,
         not_in: 9,
-        ..small.clone()
+        ..small
     };
     let mesh = Shape {
         mesh: true,
-        ..small.clone()
+        ..small
     };
     [small, odd, mesh]
 }

@@ -6,6 +6,8 @@
 
 use crate::build::{Builder, Step, block_end};
 use crate::limits::Limits;
+use crate::scan;
+use crate::shape::Plan;
 use crate::tree::Document;
 use palisade_diagnostics::FileId;
 
@@ -15,7 +17,13 @@ const FLOW_DEPTH: usize = 8;
 const KEY: usize = 512;
 
 /// Reads a document, or `None` if the full parser has to.
-pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits) -> Option<Document> {
+pub(crate) fn parse(
+    file: FileId,
+    part: &str,
+    offset: usize,
+    limits: &Limits,
+    plan: Plan,
+) -> Option<Document> {
     if part.as_bytes().contains(&b'\r') {
         return None;
     }
@@ -23,7 +31,7 @@ pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits) ->
         text: part,
         bytes: part.as_bytes(),
         at: 0,
-        builder: Builder::new(file, offset, limits),
+        builder: Builder::new(file, offset, limits, plan),
         stack: Vec::new(),
         pending: None,
     };
@@ -35,6 +43,15 @@ pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits) ->
 struct Open {
     map: bool,
     column: usize,
+}
+
+/// A scalar on one line: its bytes in the text, quotes included, and what it stands for if that is not
+/// written as it is.
+struct Text {
+    start: usize,
+    end: usize,
+    quoted: bool,
+    decoded: Option<String>,
 }
 
 struct Reader<'t, 'l> {
@@ -71,15 +88,11 @@ impl Reader<'_, '_> {
     }
 
     fn spaces(&mut self) {
-        while self.peek(0) == b' ' {
-            self.at += 1;
-        }
+        self.at = scan::no_space(self.bytes, self.at);
     }
 
     fn skip_line(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let line = rest.iter().position(|b| *b == b'\n');
-        self.at = line.map_or(self.bytes.len(), |len| self.at + len);
+        self.at = scan::line_end(self.bytes, self.at);
     }
 
     /// Goes to the first character of the next line with content; its column.
@@ -115,21 +128,25 @@ impl Reader<'_, '_> {
 
     /// A line whose content begins at `column`.
     fn line(&mut self, column: usize) -> Option<()> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if column == 0 && (rest.starts_with(b"...") || rest.starts_with(b"---")) {
+            return None;
+        }
         let dash = self.is_dash();
         let nested = match (self.pending, self.stack.last()) {
             (_, None) => true,
             (Some(_), Some(top)) => column > top.column || column == top.column && top.map && dash,
             (None, Some(_)) => false,
         };
+        let key = if dash { None } else { Some(self.key()?) };
         if nested {
             self.pending = None;
-            return self.block(column);
+            return self.block(column, key.as_ref());
         }
         self.close_to(column, Some(dash))?;
-        if dash {
-            self.items(column)
-        } else {
-            self.entry()
+        match key {
+            None => self.items(column),
+            Some(key) => self.entry(&key),
         }
     }
 
@@ -159,9 +176,9 @@ impl Reader<'_, '_> {
         None
     }
 
-    /// A block collection that begins here.
-    fn block(&mut self, column: usize) -> Option<()> {
-        let map = !self.is_dash();
+    /// A block collection that begins here: a map with its first key, or a list.
+    fn block(&mut self, column: usize, key: Option<&Text>) -> Option<()> {
+        let map = key.is_some();
         let mut start = self.at;
         if !map && self.stack.last().is_some_and(|top| top.column == column) {
             // The full parser has such a list begin at its first item.
@@ -173,10 +190,9 @@ impl Reader<'_, '_> {
         }
         self.open(map, (start, start))?;
         self.stack.push(Open { map, column });
-        if map {
-            self.entry()
-        } else {
-            self.items(column)
+        match key {
+            Some(key) => self.entry(key),
+            None => self.items(column),
         }
     }
 
@@ -197,26 +213,104 @@ impl Reader<'_, '_> {
             if self.is_dash() {
                 self.open(false, (self.at, self.at))?;
                 self.stack.push(Open { map: false, column });
-            } else if self.key().is_some() {
-                return self.block(column);
-            } else {
-                return self.value();
+                continue;
             }
+            return match self.text_here() {
+                Some(text) if self.is_key(&text) => self.block(column, Some(&text)),
+                Some(text) => self.plain_or_quoted(&text),
+                None => self.value(),
+            };
         }
     }
 
-    /// The key that begins here: its bytes in the text, and whether it is quoted.
-    fn key(&self) -> Option<((usize, usize), bool)> {
-        let (end, quoted) = match self.peek(0) {
-            quote @ (b'"' | b'\'') => (self.quoted_end(quote)?, true),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'/' => {
-                (self.word_end(), false)
+    /// The key that begins here.
+    fn key(&self) -> Option<Text> {
+        self.text_here().filter(|text| self.is_key(text))
+    }
+
+    /// Whether a text ends with the colon of a key. (Those that may begin a plain scalar but hardly
+    /// ever a key are left to the full parser.)
+    fn is_key(&self, text: &Text) -> bool {
+        let first = matches!(
+            self.bytes.get(text.start),
+            Some(b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'/')
+        );
+        (first || text.quoted) && self.is_colon(text.end) && text.end - text.start <= KEY
+    }
+
+    fn is_colon(&self, at: usize) -> bool {
+        self.bytes.get(at) == Some(&b':')
+            && matches!(self.bytes.get(at + 1), None | Some(b' ' | b'\n'))
+    }
+
+    /// The plain or quoted text that begins here and ends on its line: at a colon with a space behind
+    /// it, at a comment, or with the line.
+    fn text_here(&self) -> Option<Text> {
+        match self.peek(0) {
+            quote @ (b'"' | b'\'') => self.quoted(quote),
+            _ => self.plain(),
+        }
+    }
+
+    fn plain(&self) -> Option<Text> {
+        self.plain_start()?;
+        let mut at = self.at;
+        loop {
+            at = scan::plain_special(self.bytes, at);
+            match self.bytes.get(at) {
+                Some(b':') if self.is_colon(at) => break,
+                // A comment needs a space before it.
+                Some(b'#') if self.bytes.get(at - 1) == Some(&b' ') => break,
+                None | Some(b'\n') => break,
+                Some(byte) if is_simple(*byte) => at += 1,
+                Some(_) => return None,
             }
-            _ => return None,
-        };
-        let colon = self.bytes.get(end) == Some(&b':');
-        let space = matches!(self.bytes.get(end + 1), None | Some(b' ' | b'\n'));
-        (colon && space && end - self.at <= KEY).then_some(((self.at, end), quoted))
+        }
+        let text = self.text.get(self.at..at)?;
+        Some(Text {
+            start: self.at,
+            end: self.at + text.trim_end_matches(' ').len(),
+            quoted: false,
+            decoded: None,
+        })
+    }
+
+    /// A string in quotes, on one line.
+    fn quoted(&self, quote: u8) -> Option<Text> {
+        let start = self.at;
+        let mut decoded: Option<String> = None;
+        let (mut from, mut at) = (start + 1, start + 1);
+        loop {
+            at = scan::quoted_special(self.bytes, at, quote);
+            let byte = *self.bytes.get(at)?;
+            let next = self.bytes.get(at + 1).copied();
+            let stands_for = if byte == quote && next == Some(quote) && quote == b'\'' {
+                '\''
+            } else if byte == quote {
+                break;
+            } else if byte == b'\\' && quote == b'"' {
+                escape(next?)?
+            } else if is_simple(byte) {
+                at += 1;
+                continue;
+            } else {
+                return None;
+            };
+            let out = decoded.get_or_insert_with(String::new);
+            out.push_str(self.text.get(from..at)?);
+            out.push(stands_for);
+            at += 2;
+            from = at;
+        }
+        if let Some(out) = &mut decoded {
+            out.push_str(self.text.get(from..at)?);
+        }
+        Some(Text {
+            start,
+            end: at + 1,
+            quoted: true,
+            decoded,
+        })
     }
 
     fn word_end(&self) -> usize {
@@ -225,27 +319,16 @@ impl Reader<'_, '_> {
         self.at + rest.iter().position(|b| !word(b)).unwrap_or(rest.len())
     }
 
-    /// One past the closing quote of a string on one line without escapes.
-    fn quoted_end(&self, quote: u8) -> Option<usize> {
-        let rest = self.bytes.get(self.at + 1..)?;
-        let stop = |b: &u8| *b == quote || *b == b'\\' || !is_simple(*b);
-        let end = self.at + 1 + rest.iter().position(stop)?;
-        let closed = self.bytes.get(end) == Some(&quote);
-        // Two single quotes stand for one.
-        let doubled = self.bytes.get(end + 1) == Some(&quote);
-        (closed && !doubled).then_some(end + 1)
-    }
-
     /// `key: value`, from the key.
-    fn entry(&mut self) -> Option<()> {
-        let (place, quoted) = self.key()?;
-        self.word(place, quoted)?;
-        self.at = place.1 + 1;
+    fn entry(&mut self, key: &Text) -> Option<()> {
+        let end = key.end;
+        self.take(key)?;
+        self.at = end + 1;
         let after = self.at;
         self.spaces();
         if matches!(self.peek(0), b'\n' | b'#') {
             self.at = after;
-            self.pending = Some(place.1);
+            self.pending = Some(end);
             return self.rest_is_empty();
         }
         self.value()
@@ -256,37 +339,20 @@ impl Reader<'_, '_> {
         match self.peek(0) {
             style @ (b'|' | b'>') => return self.block_scalar(style == b'|'),
             b'[' | b'{' => self.flow(0)?,
-            quote @ (b'"' | b'\'') => {
-                let end = self.quoted_end(quote)?;
-                self.word((self.at, end), true)?;
-                self.at = end;
+            _ => {
+                let text = self.text_here()?;
+                return self.plain_or_quoted(&text);
             }
-            _ => self.plain()?,
         }
         self.rest_is_empty()
     }
 
-    /// A plain scalar that ends on its line. (A line that continues it is indented deeper than the
-    /// open collection, and [`Self::close_to`] gives up there.)
-    fn plain(&mut self) -> Option<()> {
-        let start = self.at;
-        self.plain_start()?;
-        let mut end = start;
-        loop {
-            match self.peek(0) {
-                b'\n' => break,
-                b'#' if self.at > end => break,
-                b':' if matches!(self.peek(1), b' ' | b'\n') => return None,
-                b' ' => self.at += 1,
-                byte if is_simple(byte) => {
-                    self.at += 1;
-                    end = self.at;
-                }
-                _ => return None,
-            }
-        }
-        self.at = end;
-        self.word((start, end), false)
+    /// A plain or quoted scalar that ends on its line. (A line that continues a plain one is indented
+    /// deeper than the open collection, and [`Self::close_to`] gives up there.)
+    fn plain_or_quoted(&mut self, text: &Text) -> Option<()> {
+        self.at = text.end;
+        self.take(text)?;
+        self.rest_is_empty()
     }
 
     /// Whether a plain scalar may begin here.
@@ -312,9 +378,12 @@ impl Reader<'_, '_> {
         self.spaces();
         while self.peek(0) != close {
             if map {
-                let (place, quoted) = self.key()?;
-                self.word(place, quoted)?;
-                self.at = place.1 + 1;
+                let key = self.flow_text()?;
+                if !self.is_key(&key) {
+                    return None;
+                }
+                self.at = key.end + 1;
+                self.take(&key)?;
                 self.spaces();
             }
             self.flow_value(depth)?;
@@ -337,20 +406,27 @@ impl Reader<'_, '_> {
     }
 
     fn flow_value(&mut self, depth: usize) -> Option<()> {
-        let (end, quoted) = match self.peek(0) {
-            b'[' | b'{' => return self.flow(depth + 1),
-            quote @ (b'"' | b'\'') => (self.quoted_end(quote)?, true),
-            _ => {
-                self.plain_start()?;
-                (self.word_end(), false)
-            }
-        };
-        if end == self.at {
-            return None;
+        if matches!(self.peek(0), b'[' | b'{') {
+            return self.flow(depth + 1);
         }
-        self.word((self.at, end), quoted)?;
-        self.at = end;
-        Some(())
+        let text = self.flow_text()?;
+        self.at = text.end;
+        self.take(&text)
+    }
+
+    /// A quoted text, or a word: commas and brackets end what is plain within a flow collection.
+    fn flow_text(&self) -> Option<Text> {
+        if let quote @ (b'"' | b'\'') = self.peek(0) {
+            return self.quoted(quote);
+        }
+        self.plain_start()?;
+        let end = self.word_end();
+        (end > self.at).then_some(Text {
+            start: self.at,
+            end,
+            quoted: false,
+            decoded: None,
+        })
     }
 
     /// `|` or `>` with an optional `-`, and the lines below it.
@@ -429,11 +505,15 @@ impl Reader<'_, '_> {
         Some(())
     }
 
-    /// A scalar that stands in the text as it is, but for its quotes.
-    fn word(&mut self, place: (usize, usize), quoted: bool) -> Option<()> {
-        let cut = usize::from(quoted);
+    /// Hands a text over as a scalar.
+    fn take(&mut self, found: &Text) -> Option<()> {
+        let place = (found.start, found.end);
+        if let Some(decoded) = &found.decoded {
+            return self.scalar(decoded, true, place);
+        }
+        let cut = usize::from(found.quoted);
         let text = self.text.get(place.0 + cut..place.1 - cut)?;
-        self.scalar(text, quoted, place)
+        self.scalar(text, found.quoted, place)
     }
 
     fn scalar(&mut self, text: &str, string: bool, place: (usize, usize)) -> Option<()> {
@@ -447,6 +527,18 @@ impl Reader<'_, '_> {
     fn close(&mut self, place: (usize, usize)) -> Option<()> {
         go(&self.builder.close(place))
     }
+}
+
+/// What the escapes that manifests use stand for; the others are left to the full parser.
+fn escape(byte: u8) -> Option<char> {
+    Some(match byte {
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'n' => '\n',
+        b't' => '\t',
+        _ => return None,
+    })
 }
 
 /// Anything but going on is for the full parser to tell.
@@ -465,7 +557,7 @@ mod tests {
     use super::parse;
     use crate::problems::Problems;
     use crate::tree::{Document, Node};
-    use crate::{Limits, Parsed, Read, build};
+    use crate::{Limits, Parsed, Plan, Read, build};
     use palisade_diagnostics::FileId;
     use proptest::prelude::*;
 
@@ -474,7 +566,14 @@ mod tests {
             documents: Vec::new(),
             problems: Problems::new(10),
         };
-        build::parse_events(FileId(0), text, 7, &Limits::default(), &mut read);
+        build::parse_events(
+            FileId(0),
+            text,
+            7,
+            &Limits::default(),
+            Plan::default(),
+            &mut read,
+        );
         Parsed {
             documents: read.documents,
             diagnostics: read.problems.finish(),
@@ -482,7 +581,7 @@ mod tests {
     }
 
     fn fast(text: &str) -> Option<Document> {
-        parse(FileId(0), text, 7, &Limits::default())
+        parse(FileId(0), text, 7, &Limits::default(), Plan::default())
     }
 
     /// Everything a reader can see of a tree.
@@ -535,8 +634,9 @@ mod tests {
             "a: b: c\n",
             "a: b\n  c\n",
             "- a\n b\n",
-            "a: \"x\\n\"\n",
-            "a: 'it''s'\n",
+            "a: \"x\\u0041\"\n",
+            "a: \"x\\\n  y\"\n",
+            "a : 1\n",
             "a:\n\tb: 1\n",
             "? a\n",
             "a: 1\nb\n",
@@ -617,6 +717,15 @@ mod tests {
             "^",
             "(",
             "<",
+            "k:{\"n\":\"x\"}: ",
+            "f:g: ",
+            "\"a\\\"b\"",
+            "\"\\n\\t\\\\\": ",
+            "'it''s'",
+            "''",
+            " #",
+            "a#b",
+            " :",
         ])
     }
 

@@ -10,18 +10,23 @@ mod fast;
 mod fields;
 mod json;
 mod limits;
+mod list;
 mod problems;
 mod scalar;
+mod scan;
+mod shape;
 mod split;
+mod stream;
 mod tree;
 
 pub use decode::decode;
 pub use emit::Value;
 pub use fields::{Fields, Spanned};
 pub use limits::Limits;
+pub use problems::Problems;
+pub use shape::{Choose, Plan, Shape, Skip};
+pub use stream::{List, Piece, cut, read};
 pub use tree::{Document, Key, Kind, Node};
-
-use problems::Problems;
 
 use palisade_diagnostics::{Diagnostic, FileId};
 
@@ -44,46 +49,42 @@ pub(crate) struct Read {
 /// Reads every document of a text. Cost: linear in the text; memory is bounded by `limits`.
 #[must_use]
 pub fn parse(file: FileId, text: &str, limits: &Limits) -> Parsed {
+    parse_planned(file, text, limits, Plan::default())
+}
+
+/// The same for a reader that has said what it will look at.
+#[must_use]
+pub fn parse_planned(file: FileId, text: &str, limits: &Limits, plan: Plan) -> Parsed {
     let mut read = Read {
         documents: Vec::new(),
         problems: Problems::new(limits.max_diagnostics),
     };
-    read_text(file, text, limits, &mut read);
+    let (ranges, problems) = stream::documents(file, text, limits);
+    for range in ranges {
+        let part = text.get(range.clone()).unwrap_or_default();
+        read_piece(file, part, range.start, limits, plan, &mut read);
+    }
+    read.problems.append(problems);
     Parsed {
         documents: read.documents,
         diagnostics: read.problems.finish(),
     }
 }
 
-fn read_text(file: FileId, text: &str, limits: &Limits, read: &mut Read) {
-    // Spans and ranges are 32 bits wide.
-    let max = limits.max_bytes.min(u32::MAX as usize / 2);
-    if text.len() > max {
-        let start = Some(span(file, 0, 0));
-        read.problems
-            .add(|| limits::exceeded(start, "the text is too large", max, "bytes"));
-        return;
-    }
-    for (count, piece) in split::pieces(text).into_iter().enumerate() {
-        if count >= limits.max_documents {
-            let at = Some(span(file, piece.start, piece.start));
-            let limit = limits.max_documents;
-            read.problems
-                .add(|| limits::exceeded(at, "too many documents", limit, "documents"));
-            return;
-        }
-        let part = text.get(piece.clone()).unwrap_or_default();
-        read_piece(file, part, piece.start, limits, read);
-    }
-}
-
-fn read_piece(file: FileId, part: &str, mut start: usize, limits: &Limits, read: &mut Read) {
+fn read_piece(
+    file: FileId,
+    part: &str,
+    mut start: usize,
+    limits: &Limits,
+    plan: Plan,
+    read: &mut Read,
+) {
     let part = part.strip_prefix('\u{feff}').map_or(part, |rest| {
         start += '\u{feff}'.len_utf8();
         rest
     });
     if part.trim_start().starts_with(['{', '['])
-        && let Some(result) = json::parse(file, part, start, limits)
+        && let Some(result) = json::parse(file, part, start, limits, plan)
     {
         match result {
             Ok(mut documents) => read.documents.append(&mut documents),
@@ -91,11 +92,14 @@ fn read_piece(file: FileId, part: &str, mut start: usize, limits: &Limits, read:
         }
         return;
     }
-    if let Some(at) = part.bytes().position(is_forbidden) {
+    let mut chunks = part.as_bytes().chunks(256);
+    if chunks.any(|chunk| chunk.iter().fold(false, |any, b| any | is_forbidden(*b)))
+        && let Some(at) = part.bytes().position(is_forbidden)
+    {
         read.problems.add(|| control(file, part, start, at));
         return;
     }
-    build::parse(file, part, start, limits, read);
+    build::parse(file, part, start, limits, plan, read);
 }
 
 /// Control characters, which YAML allows nowhere; the parser would take a NUL for the end.

@@ -4,7 +4,7 @@ use palisade_diagnostics::Diagnostic;
 
 /// Collects diagnostics in bounded memory.
 #[derive(Debug)]
-pub(crate) struct Problems {
+pub struct Problems {
     list: Vec<Diagnostic>,
     /// How many were not kept.
     more: usize,
@@ -12,7 +12,9 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    pub(crate) fn new(max: usize) -> Self {
+    /// None so far; at most `max` are kept.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
         Self {
             list: Vec::new(),
             more: 0,
@@ -20,7 +22,9 @@ impl Problems {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.more == 0
     }
 
@@ -33,7 +37,8 @@ impl Problems {
         }
     }
 
-    pub(crate) fn append(&mut self, other: Self) {
+    /// Adds others.
+    pub fn append(&mut self, other: Self) {
         for diagnostic in other.list {
             self.add(|| diagnostic);
         }
@@ -41,7 +46,8 @@ impl Problems {
     }
 
     /// The diagnostics kept, and a last one that counts the others.
-    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Diagnostic> {
         if self.more > 0 {
             self.list.push(Diagnostic::error(
                 "PAL0009",

@@ -36,7 +36,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Range<usize>> {
         } else if !content && line.starts_with('%') {
             directive = true;
         } else {
-            content |= has_content(line);
+            content = content || has_content(line);
         }
         at += line.len();
     }

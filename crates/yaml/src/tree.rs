@@ -101,6 +101,23 @@ impl Document {
         self.root().span()
     }
 
+    /// Moves all places from `from` on by `by` bytes.
+    pub(crate) fn shift(&mut self, from: usize, by: usize) {
+        let moved = |at: &mut u32| {
+            if *at as usize >= from {
+                *at = u32::try_from(*at as usize + by).unwrap_or(u32::MAX);
+            }
+        };
+        for node in &mut self.nodes {
+            moved(&mut node.start);
+            moved(&mut node.end);
+        }
+        for entry in &mut self.entries {
+            moved(&mut entry.start);
+            moved(&mut entry.end);
+        }
+    }
+
     /// Copies a text into the buffer: its range there.
     pub(crate) fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);

@@ -323,7 +323,7 @@ fn net(address: IpAddr, length: u8) -> IpNet {
 pub(super) fn admin_policy(shape: &Shape, index: usize) -> AdminPolicy {
     let subject = NamespacedPods {
         namespaces: Selector::of([("team", format!("team-{}", index % TEAMS))]),
-        pods: if index % 3 == 0 {
+        pods: if index.is_multiple_of(3) {
             tiers(&["db"])
         } else {
             Selector::everything()
@@ -350,7 +350,7 @@ pub(super) fn admin_policy(shape: &Shape, index: usize) -> AdminPolicy {
 fn admin_rule(shape: &Shape, index: usize, i: usize) -> AdminRule {
     let number = mixed(index * 977 + i);
     let egress = i >= shape.admin_rules - shape.admin_rules / 2;
-    let peer = if egress && i % 3 == 0 {
+    let peer = if egress && i.is_multiple_of(3) {
         let nets = blocks(shape, index * 53 + i).into_iter();
         AdminPeer::Networks(
             nets.filter_map(|peer| match peer {
@@ -362,7 +362,7 @@ fn admin_rule(shape: &Shape, index: usize, i: usize) -> AdminRule {
     } else {
         AdminPeer::Pods(NamespacedPods {
             namespaces: Selector::of([("team", format!("team-{}", number % TEAMS as u64))]),
-            pods: if i % 2 == 0 {
+            pods: if i.is_multiple_of(2) {
                 tiers(&["web", "worker"])
             } else {
                 Selector::everything()
@@ -378,7 +378,7 @@ fn admin_rule(shape: &Shape, index: usize, i: usize) -> AdminRule {
             _ => AdminAction::Pass,
         },
         peers: vec![peer],
-        ports: (i % 4 != 0).then(|| {
+        ports: (!i.is_multiple_of(4)).then(|| {
             let first = u16::try_from(1_000 + number % 50_000).unwrap_or(1);
             vec![AdminPort::Range {
                 protocol: Protocol::Tcp,

@@ -1,8 +1,11 @@
 //! Builds trees from parser events: iterative, limited, aliases shared and never copied.
 
+mod skip;
+
 use crate::limits::{Limits, exceeded};
 use crate::problems::Problems;
 use crate::scalar::{self, Scalar};
+use crate::shape::{Held, Plan, Turn};
 use crate::tree::{Content, Data, Document, Entry, Index};
 use crate::{Read, fast, span};
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError};
@@ -10,25 +13,44 @@ use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
 /// Reads the documents of one piece of a stream.
-pub(crate) fn parse(file: FileId, part: &str, offset: usize, limits: &Limits, read: &mut Read) {
-    match fast::parse(file, part, offset, limits) {
-        Some(document) => read.documents.push(document),
-        None => parse_events(file, part, offset, limits, read),
+pub(crate) fn parse(
+    file: FileId,
+    part: &str,
+    offset: usize,
+    limits: &Limits,
+    plan: Plan,
+    read: &mut Read,
+) {
+    if let Some(document) = fast::parse(file, part, offset, limits, plan) {
+        read.documents.push(document);
+        return;
+    }
+    let mut planned = Read {
+        documents: Vec::new(),
+        problems: Problems::new(limits.max_diagnostics),
+    };
+    if parse_events(file, part, offset, limits, plan, &mut planned) {
+        read.documents.append(&mut planned.documents);
+        read.problems.append(planned.problems);
+    } else {
+        parse_events(file, part, offset, limits, Plan::default(), read);
     }
 }
 
-/// The same by the full parser.
+/// The same by the full parser. False if the text holds what a plan does not allow for (an alias may
+/// stand for what was skipped).
 pub(crate) fn parse_events(
     file: FileId,
     part: &str,
     offset: usize,
     limits: &Limits,
+    plan: Plan,
     read: &mut Read,
-) {
+) -> bool {
     let mut options = Options::default();
     options.emit_comments = false;
     let mut events = Parser::new_from_str_with_options(part, options);
-    let mut builder = Builder::new(file, offset, limits);
+    let mut builder = Builder::new(file, offset, limits, plan);
     loop {
         let (event, place) = match events.next_event() {
             None => break,
@@ -36,7 +58,7 @@ pub(crate) fn parse_events(
             Some(Err(error)) => {
                 read.problems
                     .add(|| failure(file, part, offset, &error, limits));
-                return;
+                return true;
             }
         };
         let mut range = place.byte_range().unwrap_or(0..0);
@@ -54,13 +76,15 @@ pub(crate) fn parse_events(
             Step::Bad(problems) => read.problems.append(problems),
             Step::Abandon(diagnostic) => {
                 read.problems.add(|| *diagnostic);
-                return;
+                return true;
             }
+            Step::Unplanned => return false,
         }
         if builder.finished {
-            return;
+            return true;
         }
     }
+    true
 }
 
 /// What the parser's own error says.
@@ -149,15 +173,25 @@ pub(crate) enum Step {
     Bad(Problems),
     /// Reading on would cost too much.
     Abandon(Box<Diagnostic>),
+    /// The document has to be read without a plan.
+    Unplanned,
+}
+
+/// Where a value goes.
+enum Place {
+    Key,
+    Value(Turn),
 }
 
 /// An open list or map.
 struct Frame {
     start: u32,
     anchor: usize,
-    /// Values so far; for a map, keys and values in turn.
-    children: Vec<Index>,
+    /// Where its values begin among those of all open collections; in a map, keys and values in turn.
+    base: usize,
     map: bool,
+    /// The shape of the map, or of the items of the list.
+    held: Held,
     /// Deepest child so far, and how many values it stands for.
     height: u32,
     size: u64,
@@ -175,8 +209,15 @@ pub(crate) struct Builder<'l> {
     file: FileId,
     offset: usize,
     limits: &'l Limits,
+    plan: Plan,
     document: Document,
     stack: Vec<Frame>,
+    /// Values of the collections that are open.
+    children: Vec<Index>,
+    /// The open collections of a skipped value, their keys, and where the buffer stood before it.
+    skipping: Vec<skip::Frame>,
+    skip_keys: Vec<Entry>,
+    skip_mark: usize,
     anchors: HashMap<usize, Anchored>,
     problems: Problems,
     root: Option<Index>,
@@ -186,7 +227,7 @@ pub(crate) struct Builder<'l> {
 }
 
 impl<'l> Builder<'l> {
-    pub(crate) fn new(file: FileId, offset: usize, limits: &'l Limits) -> Self {
+    pub(crate) fn new(file: FileId, offset: usize, limits: &'l Limits, plan: Plan) -> Self {
         let document = Document {
             file: file.0,
             ..Document::default()
@@ -195,8 +236,13 @@ impl<'l> Builder<'l> {
             file,
             offset,
             limits,
+            plan,
             document,
             stack: Vec::new(),
+            children: Vec::new(),
+            skipping: Vec::new(),
+            skip_keys: Vec::new(),
+            skip_mark: 0,
             anchors: HashMap::new(),
             problems: Problems::new(limits.max_diagnostics),
             root: None,
@@ -214,6 +260,14 @@ impl<'l> Builder<'l> {
     }
 
     fn event(&mut self, event: Event<'_>, place: (usize, usize)) -> Step {
+        if self.plan.root.is_some()
+            && let Event::Scalar(_, _, 1.., _)
+            | Event::SequenceStart(_, 1.., _)
+            | Event::MappingStart(_, 1.., _)
+            | Event::Alias(_) = event
+        {
+            return Step::Unplanned;
+        }
         match event {
             Event::StreamEnd => self.finished = true,
             Event::DocumentEnd => return self.end_document(),
@@ -247,8 +301,74 @@ impl<'l> Builder<'l> {
             let at = (place.0, place.0);
             return self.too("value is too long", at, self.limits.max_scalar, "bytes");
         }
+        if self.is_skipping() {
+            return self.skip_scalar(text, string, place);
+        }
+        match self.turn() {
+            Place::Key if !string && text == "<<" && self.plan.root.is_some() => {
+                return Step::Unplanned;
+            }
+            Place::Value(Turn::Skip) => return self.skip_one(string, place),
+            Place::Key | Place::Value(Turn::Keep(_)) => {}
+        }
         let index = self.scalar(text, string, place);
+        self.note(index);
         self.place(index, anchor, 1, 1, place)
+    }
+
+    /// What comes next, and what becomes of it.
+    fn turn(&self) -> Place {
+        let Some(frame) = self.stack.last() else {
+            return Place::Value(Turn::Keep(self.plan.root));
+        };
+        if !frame.map {
+            return Place::Value(Turn::Keep(frame.held.shape));
+        }
+        if (self.children.len() - frame.base).is_multiple_of(2) {
+            return Place::Key;
+        }
+        Place::Value(match frame.held.shape {
+            None => Turn::Keep(None),
+            Some(shape) => shape.turn(self.last_key()),
+        })
+    }
+
+    /// The text of the key whose value comes next.
+    fn last_key(&self) -> &str {
+        let key = self.children.last();
+        let data = key.and_then(|key| self.document.nodes.get(*key as usize));
+        match data.map(|data| data.content) {
+            Some(Content::Plain { start, len } | Content::Quoted { start, len }) => {
+                self.document.text(start, len)
+            }
+            _ => "",
+        }
+    }
+
+    /// Takes note of the type of an object.
+    fn note(&mut self, value: Index) {
+        let Some(frame) = self.stack.last() else {
+            return;
+        };
+        if !frame.map
+            || !frame.held.is_typed()
+            || (self.children.len() - frame.base).is_multiple_of(2)
+        {
+            return;
+        }
+        let content = self.document.nodes.get(value as usize).map(|d| d.content);
+        if let Some(Content::Plain { start, len } | Content::Quoted { start, len }) = content {
+            let mut held = frame.held;
+            held.note(
+                self.plan,
+                self.last_key(),
+                (start, len),
+                &self.document.buffer,
+            );
+            if let Some(frame) = self.stack.last_mut() {
+                frame.held = held;
+            }
+        }
     }
 
     fn scalar(&mut self, text: &str, string: bool, place: (usize, usize)) -> Index {
@@ -272,6 +392,14 @@ impl<'l> Builder<'l> {
     }
 
     pub(crate) fn open(&mut self, anchor: usize, map: bool, place: (usize, usize)) -> Step {
+        if self.is_skipping() {
+            return self.skip_open(map, place);
+        }
+        let shape = match self.turn() {
+            Place::Key => None,
+            Place::Value(Turn::Keep(shape)) => shape,
+            Place::Value(Turn::Skip) => return self.skip_open(map, place),
+        };
         if self.stack.len() >= self.limits.max_depth {
             return self.too(
                 "values are nested too deep",
@@ -283,8 +411,9 @@ impl<'l> Builder<'l> {
         self.stack.push(Frame {
             start: self.small(place.0),
             anchor,
-            children: Vec::new(),
+            base: self.children.len(),
             map,
+            held: Held::new(shape),
             height: 0,
             size: 1,
         });
@@ -292,11 +421,15 @@ impl<'l> Builder<'l> {
     }
 
     pub(crate) fn close(&mut self, place: (usize, usize)) -> Step {
+        if self.is_skipping() {
+            return self.skip_close(place);
+        }
         let Some(frame) = self.stack.pop() else {
             return Step::Go;
         };
-        let last = frame
-            .children
+        let mut children = std::mem::take(&mut self.children);
+        let own = children.get(frame.base..).unwrap_or_default();
+        let last = own
             .last()
             .and_then(|i| self.document.nodes.get(*i as usize))
             .map_or(frame.start, |data| data.end);
@@ -306,17 +439,19 @@ impl<'l> Builder<'l> {
         } else {
             last
         };
-        let len = u32::try_from(frame.children.len()).unwrap_or(u32::MAX);
+        let len = u32::try_from(own.len()).unwrap_or(u32::MAX);
         let content = if frame.map {
             let start = u32::try_from(self.document.entries.len()).unwrap_or(u32::MAX);
             self.closing = Some(frame.start);
-            let len = self.entries(&frame.children);
+            let len = self.entries(own);
             Content::Map { start, len }
         } else {
             let start = u32::try_from(self.document.items.len()).unwrap_or(u32::MAX);
-            self.document.items.extend_from_slice(&frame.children);
+            self.document.items.extend_from_slice(own);
             Content::List { start, len }
         };
+        children.truncate(frame.base);
+        self.children = children;
         let index = self.push(content, (frame.start, end));
         self.place(index, frame.anchor, frame.height + 1, frame.size, place)
     }
@@ -343,7 +478,7 @@ impl<'l> Builder<'l> {
                 self.root = Some(index);
             }
             Some(frame) => {
-                frame.children.push(index);
+                self.children.push(index);
                 frame.height = frame.height.max(height);
                 frame.size = frame.size.saturating_add(size);
                 if frame.size > self.limits.max_nodes as u64 {
@@ -471,7 +606,7 @@ impl<'l> Builder<'l> {
     }
 
     pub(crate) fn end_document(&mut self) -> Step {
-        let fresh = Builder::new(self.file, self.offset, self.limits);
+        let fresh = Builder::new(self.file, self.offset, self.limits, self.plan);
         let done = std::mem::replace(self, fresh);
         if !done.problems.is_empty() {
             // The document has been read to its end: nothing is left to skip.
@@ -493,7 +628,7 @@ impl<'l> Builder<'l> {
 struct Seen {
     first: usize,
     /// Key to index of its entry, for those that are indexed.
-    index: HashMap<String, usize>,
+    index: Option<HashMap<String, usize>>,
     indexed: usize,
 }
 
@@ -504,7 +639,7 @@ impl Seen {
     fn new(first: usize) -> Self {
         Self {
             first,
-            index: HashMap::new(),
+            index: None,
             indexed: first,
         }
     }
@@ -519,11 +654,12 @@ impl Seen {
         if entries.len() <= FEW {
             return entries.iter().find(|e| text(e) == key).copied();
         }
+        let index = self.index.get_or_insert_with(HashMap::new);
         while let Some(entry) = document.entries.get(self.indexed) {
-            self.index.insert(text(entry).to_owned(), self.indexed);
+            index.insert(text(entry).to_owned(), self.indexed);
             self.indexed += 1;
         }
-        let index = self.index.get(key)?;
+        let index = index.get(key)?;
         document.entries.get(*index).copied()
     }
 }

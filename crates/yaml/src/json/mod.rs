@@ -1,10 +1,13 @@
 //! A path of its own for JSON: several times faster than reading it as YAML.
 
+mod skip;
+
 use crate::build::{FEW, duplicate};
 use crate::limits::{Limits, exceeded};
 use crate::problems::Problems;
-use crate::span;
+use crate::shape::{Held, Plan, Turn};
 use crate::tree::{Content, Data, Document, Entry, Index};
+use crate::{scan, span};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
 
@@ -15,6 +18,7 @@ pub(crate) fn parse(
     part: &str,
     offset: usize,
     limits: &Limits,
+    plan: Plan,
 ) -> Option<Result<Vec<Document>, Problems>> {
     let mut documents = Vec::new();
     let mut problems = Problems::new(limits.max_diagnostics);
@@ -25,10 +29,14 @@ pub(crate) fn parse(
         at: 0,
         offset,
         limits,
+        plan,
         document: Document::default(),
         stack: Vec::new(),
         entries: Vec::new(),
         items: Vec::new(),
+        skipped: 0,
+        skip_frames: Vec::new(),
+        skip_keys: Vec::new(),
         problems: Problems::new(limits.max_diagnostics),
     };
     loop {
@@ -73,8 +81,10 @@ struct Frame {
     base: usize,
     /// The key whose value is read next; `None` in a list.
     key: Option<Entry>,
+    /// The shape of the map, or of the items of the list.
+    held: Held,
     /// Key to entry, once there are many.
-    index: HashMap<String, usize>,
+    index: Option<HashMap<String, usize>>,
 }
 
 struct Reader<'t> {
@@ -84,11 +94,16 @@ struct Reader<'t> {
     at: usize,
     offset: usize,
     limits: &'t Limits,
+    plan: Plan,
     document: Document,
     stack: Vec<Frame>,
     /// Entries and items of the collections that are open.
     entries: Vec<Entry>,
     items: Vec<Index>,
+    /// Values of the document that are not kept.
+    skipped: usize,
+    skip_frames: Vec<skip::Frame>,
+    skip_keys: Vec<skip::Key>,
     problems: Problems,
 }
 
@@ -99,14 +114,19 @@ impl Reader<'_> {
             file: self.file.0,
             ..Document::default()
         };
+        self.skipped = 0;
         loop {
             self.space();
-            let mut value = match self.peek() {
-                open @ (b'{' | b'[') => match self.open(open == b'{')? {
-                    Some(empty) => empty,
-                    None => continue,
-                },
-                _ => self.scalar()?,
+            let turn = self.turn();
+            let mut value = match (self.peek(), turn) {
+                (open @ (b'{' | b'['), Turn::Keep(shape)) => {
+                    match self.open(open == b'{', Held::new(shape))? {
+                        Some(empty) => empty,
+                        None => continue,
+                    }
+                }
+                (_, Turn::Keep(_)) => self.scalar()?,
+                (open, Turn::Skip) => self.nothing(open)?,
             };
             // Closes every collection that the value ends.
             loop {
@@ -122,8 +142,35 @@ impl Reader<'_> {
         }
     }
 
+    /// What becomes of the next value.
+    fn turn(&self) -> Turn {
+        let Some(frame) = self.stack.last() else {
+            return Turn::Keep(self.plan.root);
+        };
+        match (frame.held.shape, &frame.key) {
+            (None, _) => Turn::Keep(None),
+            (Some(shape), Some(key)) => shape.turn(self.key_text(key)),
+            (shape, None) => Turn::Keep(shape),
+        }
+    }
+
+    /// Skips a value that begins with `open`; an empty one stands for it.
+    fn nothing(&mut self, open: u8) -> Result<Index, Stop> {
+        let start = self.at;
+        self.skip()?;
+        // What stands for it is counted instead.
+        self.skipped = self.skipped.saturating_sub(1);
+        let content = match open {
+            b'{' => Content::Map { start: 0, len: 0 },
+            b'[' => Content::List { start: 0, len: 0 },
+            b'n' => Content::Plain { start: 0, len: 0 },
+            _ => Content::Quoted { start: 0, len: 0 },
+        };
+        self.push(content, start)
+    }
+
     /// Opens a collection; its index if it is empty.
-    fn open(&mut self, map: bool) -> Result<Option<Index>, Stop> {
+    fn open(&mut self, map: bool, held: Held) -> Result<Option<Index>, Stop> {
         let start = self.at;
         if self.stack.len() >= self.limits.max_depth {
             let limit = self.limits.max_depth;
@@ -150,7 +197,8 @@ impl Reader<'_> {
             start,
             base,
             key,
-            index: HashMap::new(),
+            held,
+            index: None,
         });
         Ok(None)
     }
@@ -177,7 +225,10 @@ impl Reader<'_> {
             return Ok(Some(value));
         };
         match frame.key {
-            Some(entry) => self.add(&mut frame, Entry { value, ..entry }),
+            Some(entry) => {
+                self.note(&mut frame.held, &entry, value);
+                self.add(&mut frame, Entry { value, ..entry });
+            }
             None => self.items.push(value),
         }
         self.space();
@@ -210,6 +261,18 @@ impl Reader<'_> {
         }
     }
 
+    /// Takes note of the type of an object.
+    fn note(&self, held: &mut Held, entry: &Entry, value: Index) {
+        if !held.is_typed() {
+            return;
+        }
+        let content = self.document.nodes.get(value as usize).map(|d| d.content);
+        if let Some(Content::Quoted { start, len }) = content {
+            let key = self.key_text(entry);
+            held.note(self.plan, key, (start, len), &self.document.buffer);
+        }
+    }
+
     /// Adds an entry to an open map, unless its key is there already.
     fn add(&mut self, frame: &mut Frame, entry: Entry) {
         let own = self.entries.get(frame.base..).unwrap_or_default();
@@ -217,11 +280,12 @@ impl Reader<'_> {
         let before = if own.len() <= FEW {
             own.iter().find(|e| self.key_text(e) == key)
         } else {
-            let known = frame.index.len();
+            let index = frame.index.get_or_insert_with(HashMap::new);
+            let known = index.len();
             for (at, entry) in own.iter().enumerate().skip(known) {
-                frame.index.insert(self.key_text(entry).to_owned(), at);
+                index.insert(self.key_text(entry).to_owned(), at);
             }
-            frame.index.get(key).and_then(|at| own.get(*at))
+            index.get(key).and_then(|at| own.get(*at))
         };
         match before {
             None => self.entries.push(entry),
@@ -254,7 +318,7 @@ impl Reader<'_> {
 
     fn space(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
-            self.at += 1;
+            self.at = scan::no_space(self.bytes, self.at + 1);
         }
     }
 
@@ -278,7 +342,7 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, content: Content, start: usize) -> Result<Index, Stop> {
-        if self.document.nodes.len() >= self.limits.max_nodes {
+        if self.document.nodes.len() + self.skipped >= self.limits.max_nodes {
             return Err(self.too("too many values", self.limits.max_nodes, "values"));
         }
         let index = small(self.document.nodes.len());
@@ -290,8 +354,15 @@ impl Reader<'_> {
         Ok(index)
     }
 
-    /// `true`, `false`, `null` or a number as JSON spells it; anything else is left to YAML.
     fn word(&mut self) -> Result<Index, Stop> {
+        let start = self.at;
+        self.word_end()?;
+        let (buffer, len) = self.keep(start, self.at);
+        self.push(Content::Plain { start: buffer, len }, start)
+    }
+
+    /// Past `true`, `false`, `null` or a number as JSON spells it; anything else is left to YAML.
+    fn word_end(&mut self) -> Result<(), Stop> {
         let start = self.at;
         while matches!(self.peek(), b'a'..=b'z' | b'0'..=b'9' | b'+' | b'-' | b'.' | b'E') {
             self.at += 1;
@@ -300,8 +371,7 @@ impl Reader<'_> {
         if !(matches!(text, "true" | "false" | "null") || is_number(text.as_bytes())) {
             return Err(Stop::NotJson);
         }
-        let (buffer, len) = self.keep(start, self.at);
-        self.push(Content::Plain { start: buffer, len }, start)
+        Ok(())
     }
 
     /// Copies a range of the text into the buffer.
@@ -330,9 +400,7 @@ impl Reader<'_> {
 
     /// Goes to the next quote, escape or control character.
     fn plain_characters(&mut self) {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let stop = |b: &u8| matches!(*b, b'"' | b'\\' | 0..=0x1F);
-        self.at += rest.iter().position(stop).unwrap_or(rest.len());
+        self.at = scan::json_special(self.bytes, self.at);
     }
 
     /// A string with escapes, from its first character.
@@ -438,7 +506,7 @@ fn is_number(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{is_number, parse};
-    use crate::Limits;
+    use crate::{Limits, Plan};
     use palisade_diagnostics::FileId;
 
     #[test]
@@ -455,7 +523,8 @@ mod tests {
 
     #[test]
     fn only_json_is_taken() {
-        let taken = |text: &str| parse(FileId(0), text, 0, &Limits::default()).is_some();
+        let taken =
+            |text: &str| parse(FileId(0), text, 0, &Limits::default(), Plan::default()).is_some();
         for text in [
             "{}",
             " [1, true, null, \"a\\u00e9\\ud83d\\ude00\"] ",

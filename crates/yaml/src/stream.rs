@@ -1,0 +1,312 @@
+//! Texts of any size: cut first, then read piece by piece, in any order and by any number of threads.
+
+use crate::limits::{self, Limits};
+use crate::list::{self, Form, Next};
+use crate::problems::Problems;
+use crate::shape::Plan;
+use crate::tree::Document;
+use crate::{Read, json, read_piece, span, split};
+use palisade_diagnostics::FileId;
+use std::ops::Range;
+
+/// Lists in shorter texts are read as a whole.
+const LIST_FROM: usize = 1 << 18;
+
+/// A piece of a text that can be read by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// What stands between two `---`: a document, or several JSON values.
+    Document(Range<usize>),
+    /// A large object with `items`.
+    List(List),
+}
+
+/// A large object with `items`, cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    form: Form,
+    head: Range<usize>,
+    items: Vec<Range<usize>>,
+    tail: Range<usize>,
+}
+
+/// Cuts a text. Limits on its size and on the number of documents are looked after here.
+#[must_use]
+pub fn cut(file: FileId, text: &str, limits: &Limits) -> (Vec<Piece>, Problems) {
+    cut_from(file, text, limits, LIST_FROM)
+}
+
+fn cut_from(file: FileId, text: &str, limits: &Limits, from: usize) -> (Vec<Piece>, Problems) {
+    let (ranges, problems) = documents(file, text, limits);
+    let pieces = ranges.into_iter().map(|range| {
+        let part = text.get(range.clone()).unwrap_or_default();
+        match (part.len() > from)
+            .then(|| List::cut(part, range.start))
+            .flatten()
+        {
+            Some(list) => Piece::List(list),
+            None => Piece::Document(range),
+        }
+    });
+    (pieces.collect(), problems)
+}
+
+/// Where the documents of a text are.
+pub(crate) fn documents(
+    file: FileId,
+    text: &str,
+    limits: &Limits,
+) -> (Vec<Range<usize>>, Problems) {
+    let mut problems = Problems::new(limits.max_diagnostics);
+    // Spans and ranges are 32 bits wide.
+    let max = limits.max_bytes.min(u32::MAX as usize - 1);
+    if text.len() > max {
+        let start = Some(span(file, 0, 0));
+        problems.add(|| limits::exceeded(start, "the text is too large", max, "bytes"));
+        return (Vec::new(), problems);
+    }
+    let mut ranges = split::pieces(text);
+    if let Some(beyond) = ranges.get(limits.max_documents) {
+        let at = Some(span(file, beyond.start, beyond.start));
+        let limit = limits.max_documents;
+        problems.add(|| limits::exceeded(at, "too many documents", limit, "documents"));
+        ranges.truncate(limit);
+    }
+    (ranges, problems)
+}
+
+/// Reads the documents of a range of a text that [`cut`] gave.
+#[must_use]
+pub fn read(
+    file: FileId,
+    text: &str,
+    range: &Range<usize>,
+    limits: &Limits,
+    plan: Plan,
+) -> (Vec<Document>, Problems) {
+    let mut read = Read {
+        documents: Vec::new(),
+        problems: Problems::new(limits.max_diagnostics),
+    };
+    let part = text.get(range.clone()).unwrap_or_default();
+    read_piece(file, part, range.start, limits, plan, &mut read);
+    (read.documents, read.problems)
+}
+
+impl List {
+    fn cut(part: &str, offset: usize) -> Option<Self> {
+        let (form, begin) = list::start(part)?;
+        let (mut at, mut items) = (begin, Vec::new());
+        let end = loop {
+            match list::next(form, part, at, items.is_empty(), false) {
+                Next::Item(range, then) => {
+                    items.push(range.start + offset..range.end + offset);
+                    at = then;
+                }
+                Next::End(end) => break end,
+                Next::More | Next::Broken => return None,
+            }
+        };
+        Some(Self {
+            form,
+            head: offset..begin + offset,
+            items,
+            tail: end + offset..part.len() + offset,
+        })
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn whole(&self) -> Range<usize> {
+        self.head.start..self.tail.end
+    }
+
+    /// Its items. Each is to be read by [`List::item`].
+    #[must_use]
+    pub fn items(&self) -> &[Range<usize>] {
+        &self.items
+    }
+
+    /// Reads an item: the root of the document, or the only item of the list that is its root. `None`
+    /// if the list has to be read as a whole.
+    #[must_use]
+    pub fn item(
+        &self,
+        file: FileId,
+        text: &str,
+        item: &Range<usize>,
+        limits: &Limits,
+        plan: Plan,
+    ) -> Option<Document> {
+        let levels = match self.form {
+            Form::Json => 2,
+            Form::Yaml { .. } => 1,
+        };
+        let limits = Limits {
+            max_depth: limits.max_depth.saturating_sub(levels),
+            ..*limits
+        };
+        let (mut documents, problems) = match self.form {
+            Form::Yaml { .. } => read(file, text, item, &limits, plan),
+            // By the reader of JSON alone: YAML would see other things in a piece of JSON.
+            Form::Json => {
+                let part = text.get(item.clone()).unwrap_or_default();
+                let found = json::parse(file, part, item.start, &limits, plan)?;
+                (found.ok()?, Problems::new(0))
+            }
+        };
+        let one = problems.is_empty() && documents.len() == 1;
+        documents.pop().filter(|_| one)
+    }
+
+    /// Whether an item is the only item of the list that is the root of its document.
+    #[must_use]
+    pub fn is_wrapped(&self) -> bool {
+        self.form != Form::Json
+    }
+
+    /// Reads what is around the items: the object without them. `None` if the list has to be read as a
+    /// whole.
+    #[must_use]
+    pub fn around(&self, file: FileId, text: &str, limits: &Limits) -> Option<Document> {
+        let head = text.get(self.head.clone()).unwrap_or_default();
+        let tail = text.get(self.tail.clone()).unwrap_or_default();
+        let outer = [head, tail].concat();
+        let start = self.head.start;
+        let (mut documents, problems) = {
+            let mut read = Read {
+                documents: Vec::new(),
+                problems: Problems::new(limits.max_diagnostics),
+            };
+            read_piece(file, &outer, start, limits, Plan::default(), &mut read);
+            (read.documents, read.problems)
+        };
+        let one = problems.is_empty() && documents.len() == 1;
+        let mut document = documents.pop().filter(|_| one)?;
+        document.shift(self.head.end, self.tail.start - self.head.end);
+        Some(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Piece, cut_from};
+    use crate::{Kind, Limits, Node, Plan, parse};
+    use palisade_diagnostics::FileId;
+    use proptest::prelude::*;
+
+    const FILE: FileId = FileId(0);
+
+    /// The items of the list that a text is, piece by piece; `None` if it has to be read as a whole.
+    fn by_pieces(text: &str) -> Option<Vec<String>> {
+        let limits = Limits::default();
+        let (pieces, _) = cut_from(FILE, text, &limits, 0);
+        let [Piece::List(list)] = pieces.as_slice() else {
+            return None;
+        };
+        let mut out = Vec::new();
+        for range in list.items() {
+            let item = list.item(FILE, text, range, &limits, Plan::default())?;
+            let node = match list.is_wrapped() {
+                true => item.root().items().next()?,
+                false => item.root(),
+            };
+            out.push(shown(node));
+        }
+        let around = list.around(FILE, text, &limits)?;
+        for (key, value) in around.root().entries().filter(|(k, _)| k.text != "items") {
+            out.push(format!("{key:?} {}", shown(value)));
+        }
+        Some(out)
+    }
+
+    fn whole(text: &str) -> Option<Vec<String>> {
+        let parsed = parse(FILE, text, &Limits::default());
+        let [document] = parsed.documents.as_slice() else {
+            return None;
+        };
+        let root = document.root();
+        let items = root.get("items")?;
+        if !parsed.diagnostics.is_empty() || items.kind() != Kind::List {
+            return None;
+        }
+        let mut out: Vec<String> = items.items().map(shown).collect();
+        for (key, value) in root.entries().filter(|(k, _)| k.text != "items") {
+            out.push(format!("{key:?} {}", shown(value)));
+        }
+        Some(out)
+    }
+
+    fn shown(node: Node<'_>) -> String {
+        let mut out = format!("{:?} {:?} {:?}", node.span(), node.kind(), node.text());
+        for item in node.items() {
+            out += &format!("\n- {}", shown(item));
+        }
+        for (key, value) in node.entries() {
+            out += &format!("\n{key:?}: {}", shown(value));
+        }
+        out
+    }
+
+    const YAML: &str = "apiVersion: v1\nitems:\n# x\n- kind: A\n  b: |\n    - x\n\n  c: 'y'\n- kind: B\n  d:\n  - e\n  - {f: g}\nkind: List\nmetadata: {x: 1}\n";
+    const JSON: &str = "{\"apiVersion\": \"v1\", \"items\": [{\"kind\": \"A\", \"b\": [1, {}]}, {\"c\": \"\\\"]\"}\n, []], \"kind\": \"List\"}";
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        prop::sample::select(vec![
+            "",
+            "\n",
+            "- ",
+            "\n- ",
+            "\n  ",
+            " ",
+            "\"",
+            "'",
+            "]",
+            "[",
+            "}",
+            "{",
+            ",",
+            ":",
+            "x: 1",
+            "\nitems:",
+            "&a ",
+            "*a",
+            "#",
+            "|",
+            "\\",
+            "\n---\n",
+            "- - ",
+            "null",
+            "\nkind: List\n",
+        ])
+    }
+
+    #[test]
+    fn lists_are_cut() {
+        for text in [YAML, JSON] {
+            assert_eq!(by_pieces(text).unwrap(), whole(text).unwrap());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_read_by_pieces_is_what_is_read_as_a_whole(
+            yaml in any::<bool>(),
+            at in 0..JSON.len().max(YAML.len()),
+            cut in 0..6_usize,
+            new in piece(),
+        ) {
+            let text = if yaml { YAML } else { JSON };
+            let at = at.min(text.len());
+            let end = (at + cut).min(text.len());
+            let text = format!("{}{new}{}", &text[..at], &text[end..]);
+            // The full parser places an empty block scalar by what follows it.
+            let empty = |shown: &String| text.contains('|') && shown.contains("Some(\"\")");
+            if let Some(pieces) = by_pieces(&text).filter(|all| !all.iter().any(empty)) {
+                prop_assert_eq!(Some(pieces), whole(&text), "{}", text);
+            }
+        }
+    }
+}
