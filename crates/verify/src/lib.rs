@@ -11,6 +11,7 @@ mod explain;
 mod list;
 mod names;
 mod prove;
+mod ways_in;
 
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, RuleId};
@@ -18,3 +19,4 @@ pub use explain::explain;
 pub use list::{By, Query, Selection, list};
 pub use names::Names;
 pub use prove::{Options, Proof, concerns, prove};
+pub use ways_in::{Behind, Door, DoorKind, SeenAs, WayIn, WaysIn, ways_in};

@@ -8,7 +8,9 @@ use crate::names::NameRule;
 use crate::objects::Add;
 use crate::ports;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Backend, BackendPort, ObjectRef, Origin, Parent, Route, RouteKind, Way};
+use palisade_netmodel::{
+    Backend, BackendPort, DoorTls, ObjectRef, Origin, Parent, Route, RouteKind, Way,
+};
 use palisade_yaml::{Fields, Node};
 
 /// The kind.
@@ -37,7 +39,15 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     for key in ["http", "tls", "tcp"] {
         for node in spec.list(key, out) {
             routes += 1;
-            ways.extend(route(node, namespace, out));
+            let way = route(node, namespace, out);
+            ways.extend(way.map(|way| Way {
+                // Routes of `tls` are for TLS that passes through.
+                tls: match key {
+                    "tls" => DoorTls::Passthrough,
+                    _ => DoorTls::None,
+                },
+                ..way
+            }));
         }
     }
     if routes == 0 {

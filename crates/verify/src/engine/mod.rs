@@ -156,6 +156,11 @@ impl<'w> Engine<'w> {
         self.endpoints.range(endpoint)
     }
 
+    /// The class or cell of an end of a flow.
+    pub(crate) fn endpoint_of(&self, end: Endpoint) -> Option<EndpointId> {
+        self.endpoints.locate(end)
+    }
+
     /// Whether the endpoint can start connections: addresses outside, live pods.
     #[must_use]
     pub fn is_source(&self, endpoint: EndpointId) -> bool {
