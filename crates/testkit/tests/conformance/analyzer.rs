@@ -12,7 +12,7 @@ use ipnet::{IpNet, Ipv4Subnets};
 use palisade_diagnostics::{Diagnostic, FileId, Severity};
 use palisade_netmodel::{AddressSet, Outcome, Pod, PortSet, World, reference};
 use palisade_resources::{Input, Options, Role, load};
-use palisade_verify::{EndpointId, Engine};
+use palisade_verify::{Behind, DoorKind, EndpointId, Engine, ways_in};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -35,8 +35,12 @@ fn every_line_of_netpol_analyzer() {
             continue;
         }
         let mut expected = parse(&crate::text(&path.join("expected.txt")));
-        expected.retain(|(from, _), _| *from != End::Controller);
-        let ours = world(name, &path);
+        let (controller, rest) = std::mem::take(&mut expected)
+            .into_iter()
+            .partition(|((from, _), _): &(_, PortSet)| *from == End::Controller);
+        (lines, expected) = (lines + Lines::len(&controller), rest);
+        assert_eq!(behind_a_controller(name, &path), controller, "{name}");
+        let ours = world(name, &path, "");
         let case = Case {
             name,
             expected: &expected,
@@ -135,11 +139,12 @@ fn repaired(text: &str) -> String {
         .fold(text, |text, (wrong, right)| text.replace(wrong, right))
 }
 
-/// The world of a case.
-fn world(name: &str, path: &Path) -> World {
+/// The world of a case, and `more` objects.
+fn world(name: &str, path: &Path, more: &str) -> World {
     let files = files(&path.join("manifests"));
     let read = |file: &PathBuf| repaired(&std::fs::read_to_string(file).unwrap());
-    let texts: Vec<String> = files.iter().map(read).collect();
+    let mut texts: Vec<String> = files.iter().map(read).collect();
+    texts.push(more.to_owned());
     let input = |(text, id)| Input {
         file: FileId(id),
         text,
@@ -159,6 +164,48 @@ fn world(name: &str, path: &Path) -> World {
         "{name}: {errors:?}"
     );
     loaded.world
+}
+
+/// What that project calls `{ingress-controller}`: a pod of a namespace of its own, which the outside
+/// reaches, and which serves every Ingress and Route.
+const CONTROLLER: &str = "
+apiVersion: v1
+kind: Pod
+metadata:
+  name: controller
+  namespace: ingress-controller
+  labels:
+    app.kubernetes.io/name: ingress-nginx
+    app.kubernetes.io/component: controller
+    ingresscontroller.operator.openshift.io/deployment-ingresscontroller: default
+spec: {containers: [{name: a}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: controller, namespace: ingress-controller}
+spec: {type: LoadBalancer, selector: {app.kubernetes.io/name: ingress-nginx}, ports: [{port: 80}]}
+";
+
+/// The lines from the controller: what passes for certain through Ingresses and Routes. Nothing there
+/// is undecided.
+fn behind_a_controller(name: &str, path: &Path) -> Lines {
+    let world = world(name, path, CONTROLLER);
+    let mut lines = Lines::new();
+    for way in ways_in(&world).ways {
+        let (DoorKind::Route(_), Behind::Pods(pods), Some((protocol, port))) =
+            (way.door.kind, &way.to, way.port)
+        else {
+            continue;
+        };
+        assert_ne!(way.outcome, Outcome::Depends, "{name}: {way:?}");
+        if way.outcome == Outcome::Allow {
+            let pod = world.pod(pods[0]).unwrap();
+            let ends = (End::Controller, End::Workload(workload(pod)));
+            let ports = lines.entry(ends).or_default();
+            *ports = ports.union(&PortSet::single(protocol, port));
+        }
+    }
+    lines
 }
 
 /// Without what that project does not know: the host network, and nodes.
