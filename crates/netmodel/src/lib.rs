@@ -16,6 +16,7 @@ mod ports;
 mod profile;
 pub mod reference;
 mod world;
+mod written;
 
 pub use address::AddressSet;
 pub use admin::{
@@ -44,3 +45,4 @@ pub use world::{
     InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
     Service, ServicePort, TargetPort, Template, Workload, World,
 };
+pub use written::{OldField, Skip, Webhook, Written, WrittenPolicy, WrittenRule};

@@ -22,6 +22,8 @@ mod ports;
 mod proxy;
 mod words;
 mod workload;
+mod written;
 
 pub use kinds::{KINDS, Kind, Part};
 pub use load::{Input, Loaded, Options, Role, load};
+pub use written::{SKIP, SKIP_REASON, written};

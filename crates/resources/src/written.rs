@@ -1,0 +1,311 @@
+//! How objects are written, for lints: places of peers and ports, what is left to defaults, old
+//! names of fields, annotations that switch lints off.
+//!
+//! It reads the texts a second time, so that no other command pays for it. What is wrong is told by
+//! [`load`](crate::load) and passed over here.
+
+use crate::Input;
+use ipnet::IpNet;
+use palisade_diagnostics::Span;
+use palisade_netmodel::{
+    Direction, ObjectRef, OldField, Skip, Webhook, Written, WrittenPolicy, WrittenRule,
+};
+use palisade_yaml::{Key, Kind as Shape, Limits, Node};
+
+/// The annotation that names the lints to leave out for an object.
+pub const SKIP: &str = "palisade.dev/lint-skip";
+/// The annotation that says why.
+pub const SKIP_REASON: &str = "palisade.dev/lint-skip-reason";
+
+/// Lists of lists, as deep as the API server makes them.
+const MAX_LISTS: usize = 4;
+
+/// Reads texts.
+#[must_use]
+pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
+    let mut out = Written::default();
+    for input in inputs {
+        let parsed = palisade_yaml::parse(input.file, input.text, limits);
+        for document in &parsed.documents {
+            object(document.root(), "", 0, &mut out);
+        }
+    }
+    out
+}
+
+/// One object or list; `inherited` is the kind of the items of a typed list.
+fn object(node: Node<'_>, inherited: &str, depth: usize, out: &mut Written) {
+    let kind = text(node, "kind").unwrap_or(inherited);
+    if let (Some(item), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
+        if depth < MAX_LISTS {
+            items
+                .items()
+                .for_each(|node| object(node, item, depth + 1, out));
+        }
+        return;
+    }
+    out.skips.extend(skip(node));
+    match kind {
+        "NetworkPolicy" => network_policy(node, out),
+        "Service" => service(node, out),
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(node, out),
+        "CustomResourceDefinition" => conversion(node, out),
+        "Pod" => pod_spec(node.get("spec"), out),
+        "CronJob" => {
+            let job = node.get("spec").and_then(|spec| spec.get("jobTemplate"));
+            template(job, out);
+        }
+        _ => template(Some(node), out),
+    }
+}
+
+fn text<'d>(node: Node<'d>, key: &str) -> Option<&'d str> {
+    node.get(key).and_then(Node::as_str)
+}
+
+/// The key of an entry.
+fn key<'d>(node: Node<'d>, name: &str) -> Option<Key<'d>> {
+    let mut entries = node.entries();
+    entries
+        .find(|(key, _)| key.text == name)
+        .map(|(key, _)| key)
+}
+
+/// Namespace and name, as the loader makes them.
+fn reference(node: Node<'_>) -> Option<ObjectRef> {
+    let meta = node.get("metadata")?;
+    let namespace = text(meta, "namespace").filter(|name| !name.is_empty());
+    let name = match text(meta, "name") {
+        Some(name) => name.to_owned(),
+        None => format!("{}0", text(meta, "generateName")?),
+    };
+    Some(ObjectRef::new(namespace.unwrap_or("default"), name))
+}
+
+fn skip(node: Node<'_>) -> Option<Skip> {
+    let annotations = node.get("metadata")?.get("annotations")?;
+    let value = annotations.get(SKIP)?;
+    let names = value.as_str()?.split(',').map(str::trim);
+    Some(Skip {
+        object: node.span(),
+        span: value.span(),
+        lints: names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        reason: text(annotations, SKIP_REASON)
+            .map(|reason| reason.trim().to_owned())
+            .filter(|reason| !reason.is_empty()),
+    })
+}
+
+fn network_policy(node: Node<'_>, out: &mut Written) {
+    let (Some(object), Some(spec)) = (reference(node), node.get("spec")) else {
+        return;
+    };
+    let given = |name| {
+        let node = spec.get(name)?;
+        let empty = node.is_null() || (node.kind() == Shape::List && node.items().count() == 0);
+        (!empty).then(|| node.span())
+    };
+    let mut policy = WrittenPolicy {
+        pod_selector: spec.get("podSelector").map(Node::span),
+        policy_types: given("policyTypes"),
+        first_key: spec.entries().next().map(|(key, _)| key.span),
+        ..WrittenPolicy::default()
+    };
+    for direction in [Direction::Ingress, Direction::Egress] {
+        let (field, peers, rules) = match direction {
+            Direction::Ingress => ("ingress", "from", &mut policy.ingress),
+            Direction::Egress => ("egress", "to", &mut policy.egress),
+        };
+        let nodes = spec.get(field).into_iter().flat_map(Node::items);
+        rules.extend(nodes.map(|node| rule(node, peers, &mut out.loose_cidrs)));
+    }
+    out.policies.insert(object, policy);
+}
+
+fn rule(node: Node<'_>, peers: &str, loose: &mut Vec<(Span, IpNet)>) -> WrittenRule {
+    let places = |name| -> Vec<Span> {
+        let list = node.get(name).into_iter().flat_map(Node::items);
+        list.map(Node::span).collect()
+    };
+    let empty = |name| {
+        let list = node.get(name)?;
+        let nothing = list.is_null() || (list.kind() == Shape::List && list.items().count() == 0);
+        nothing.then(|| key(node, name).map(|key| key.span))?
+    };
+    let blocks = node.get(peers).into_iter().flat_map(Node::items);
+    for block in blocks.filter_map(|peer| peer.get("ipBlock")) {
+        let except = block.get("except").into_iter().flat_map(Node::items);
+        loose.extend(
+            block
+                .get("cidr")
+                .into_iter()
+                .chain(except)
+                .filter_map(loose_cidr),
+        );
+    }
+    WrittenRule {
+        peers: places(peers),
+        ports: places("ports"),
+        empty_peers: empty(peers),
+        empty_ports: empty("ports"),
+    }
+}
+
+/// A CIDR with bits beyond its prefix, and what it is read as.
+fn loose_cidr(node: Node<'_>) -> Option<(Span, IpNet)> {
+    let net: IpNet = node.as_str()?.parse().ok()?;
+    let clear = net.trunc();
+    (clear != net).then(|| (node.span(), clear))
+}
+
+fn service(node: Node<'_>, out: &mut Written) {
+    let (Some(object), Some(spec)) = (reference(node), node.get("spec")) else {
+        return;
+    };
+    let ports = spec.get("ports").into_iter().flat_map(Node::items);
+    out.service_ports
+        .insert(object.clone(), ports.map(Node::span).collect());
+    let many = spec.get("clusterIPs").into_iter().flat_map(Node::items);
+    for node in spec.get("clusterIP").into_iter().chain(many) {
+        if let Some(address) = node.as_str().and_then(|text| text.parse().ok()) {
+            out.cluster_ips.insert(address, object.clone());
+        }
+    }
+}
+
+fn webhooks(node: Node<'_>, out: &mut Written) {
+    for hook in node.get("webhooks").into_iter().flat_map(Node::items) {
+        let name = text(hook, "name").unwrap_or_default();
+        let found = hook.get("clientConfig").and_then(|c| webhook(c, name));
+        out.webhooks.extend(found);
+    }
+}
+
+/// `spec.conversion.webhook` of a CustomResourceDefinition.
+fn conversion(node: Node<'_>, out: &mut Written) {
+    let webhook_of = |node: Node<'_>| {
+        let name = text(node.get("metadata")?, "name").unwrap_or_default();
+        let conversion = node.get("spec")?.get("conversion")?;
+        webhook(conversion.get("webhook")?.get("clientConfig")?, name)
+    };
+    out.webhooks.extend(webhook_of(node));
+}
+
+fn webhook(client: Node<'_>, name: &str) -> Option<Webhook> {
+    let service = client.get("service")?;
+    let port = service.get("port").and_then(Node::as_int).unwrap_or(443);
+    Some(Webhook {
+        span: service.span(),
+        name: name.to_owned(),
+        service: ObjectRef::new(text(service, "namespace")?, text(service, "name")?),
+        port: u16::try_from(port).ok()?,
+    })
+}
+
+/// The pod template of a workload.
+fn template(node: Option<Node<'_>>, out: &mut Written) {
+    let template = node
+        .and_then(|node| node.get("spec"))
+        .and_then(|spec| spec.get("template"));
+    pod_spec(template.and_then(|template| template.get("spec")), out);
+}
+
+/// Fields of a pod that have another name today (`Kubernetes API, PodSpec: serviceAccount is a
+/// deprecated alias for serviceAccountName`).
+fn pod_spec(spec: Option<Node<'_>>, out: &mut Written) {
+    let Some(spec) = spec else { return };
+    // A cluster writes both names into every pod; only the old one alone is somebody's choice.
+    let both = spec.get("serviceAccountName").is_some();
+    if let Some(key) = key(spec, "serviceAccount") {
+        out.old_fields.push(OldField {
+            span: key.span,
+            old: "serviceAccount",
+            new: "serviceAccountName",
+            both,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::written;
+    use crate::{Input, Role};
+    use palisade_diagnostics::{FileId, Sources};
+    use palisade_netmodel::ObjectRef;
+    use palisade_yaml::Limits;
+
+    const TEXT: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: web
+  namespace: shop
+  annotations:
+    palisade.dev/lint-skip: no-ports, metadata-address
+    palisade.dev/lint-skip-reason: the gateway is trusted
+spec:
+  podSelector: {}
+  policyTypes: []
+  ingress:
+  - from:
+    - ipBlock: {cidr: 10.1.2.3/8, except: [10.9.0.0/16]}
+  - from: []
+    ports: null
+---
+kind: PodList
+items:
+- metadata: {name: old}
+  spec: {serviceAccount: web}
+---
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {clusterIP: 10.96.0.7, ports: [{port: 80}]}
+---
+kind: ValidatingWebhookConfiguration
+metadata: {name: check}
+webhooks:
+- name: check.shop.example
+  clientConfig: {service: {namespace: shop, name: web}}
+";
+
+    #[test]
+    fn places_defaults_and_annotations_are_found() {
+        let mut sources = Sources::new();
+        let file = sources.add("a", TEXT);
+        let input = Input {
+            file,
+            text: TEXT,
+            role: Role::Both,
+        };
+        let found = written(&[input], &Limits::default());
+        let policy = found.policies.get(&ObjectRef::new("shop", "web")).unwrap();
+        assert_eq!(policy.policy_types, None);
+        assert_eq!(sources.text(policy.first_key.unwrap()), "podSelector");
+        let [first, second] = policy.ingress.as_slice() else {
+            panic!("two rules")
+        };
+        assert!(sources.text(first.peers[0]).starts_with("ipBlock: {cidr"));
+        assert_eq!(sources.text(second.empty_peers.unwrap()), "from");
+        assert_eq!(sources.text(second.empty_ports.unwrap()), "ports");
+        let [(span, net)] = found.loose_cidrs.as_slice() else {
+            panic!("one CIDR")
+        };
+        assert_eq!(
+            (sources.text(*span), net.to_string()),
+            ("10.1.2.3/8", "10.0.0.0/8".to_owned())
+        );
+        let skip = &found.skips[0];
+        assert_eq!(skip.lints, ["no-ports", "metadata-address"]);
+        assert_eq!(skip.reason.as_deref(), Some("the gateway is trusted"));
+        assert_eq!(skip.object.file, FileId(0));
+        assert_eq!(sources.text(found.old_fields[0].span), "serviceAccount");
+        assert_eq!(found.webhooks[0].port, 443);
+        assert_eq!(
+            found.cluster_ips[&"10.96.0.7".parse().unwrap()],
+            ObjectRef::new("shop", "web")
+        );
+    }
+}
