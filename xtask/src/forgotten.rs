@@ -7,7 +7,7 @@ use crate::tree::{File, assert_none, files};
 
 /// Directories of features, the names of their lists in `mod.rs`, and what a feature's file defines
 /// (other files there are helpers).
-const LISTS: [(&str, &str, &str); 5] = [
+const LISTS: [(&str, &str, &str); 6] = [
     ("crates/resources/src/kinds/", "KINDS", "const KIND:"),
     ("crates/diagnostics/src/render/", "FORMATS", "const FORMAT:"),
     (
@@ -16,6 +16,7 @@ const LISTS: [(&str, &str, &str); 5] = [
         "const PICTURE:",
     ),
     ("crates/compile/src/targets/", "TARGETS", "const TARGET:"),
+    ("crates/verify/src/lints/", "LINTS", "const LINT:"),
     ("crates/cli/src/commands/", "Command", "struct Arguments"),
 ];
 

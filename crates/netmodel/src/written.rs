@@ -22,6 +22,8 @@ pub struct Written {
     pub old_fields: Vec<OldField>,
     /// Texts that are CIDRs with bits set beyond their prefix, and how they are read.
     pub loose_cidrs: Vec<(Span, IpNet)>,
+    /// The keys of lists `from` in AuthorizationPolicies that are there and hold nothing.
+    pub empty_sources: Vec<(Span, ObjectRef)>,
     /// Annotations that switch lints off.
     pub skips: Vec<Skip>,
 }

@@ -26,4 +26,4 @@ mod written;
 
 pub use kinds::{KINDS, Kind, Part};
 pub use load::{Input, Loaded, Options, Role, load};
-pub use written::{SKIP, SKIP_REASON, written};
+pub use written::{SKIP, SKIP_REASON, TOLD_BY_LINTS, written};

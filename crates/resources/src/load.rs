@@ -23,7 +23,7 @@ pub enum Role {
 }
 
 impl Role {
-    fn takes(self, part: Part) -> bool {
+    pub(crate) fn takes(self, part: Part) -> bool {
         match (self, part) {
             (Self::Both, _) | (_, Part::Both) => true,
             (Self::Workloads, part) => part == Part::Workloads,

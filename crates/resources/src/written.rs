@@ -4,7 +4,7 @@
 //! It reads the texts a second time, so that no other command pays for it. What is wrong is told by
 //! [`load`](crate::load) and passed over here.
 
-use crate::Input;
+use crate::{Input, KINDS, Role, codes};
 use ipnet::IpNet;
 use palisade_diagnostics::Span;
 use palisade_netmodel::{
@@ -17,6 +17,9 @@ pub const SKIP: &str = "palisade.dev/lint-skip";
 /// The annotation that says why.
 pub const SKIP_REASON: &str = "palisade.dev/lint-skip-reason";
 
+/// What [`load`](crate::load) tells and a lint tells better.
+pub const TOLD_BY_LINTS: [&str; 1] = [codes::HOST_BITS];
+
 /// Lists of lists, as deep as the API server makes them.
 const MAX_LISTS: usize = 4;
 
@@ -27,21 +30,26 @@ pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
     for input in inputs {
         let parsed = palisade_yaml::parse(input.file, input.text, limits);
         for document in &parsed.documents {
-            object(document.root(), "", 0, &mut out);
+            object(document.root(), "", (input.role, 0), &mut out);
         }
     }
     out
 }
 
 /// One object or list; `inherited` is the kind of the items of a typed list.
-fn object(node: Node<'_>, inherited: &str, depth: usize, out: &mut Written) {
+fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), out: &mut Written) {
     let kind = text(node, "kind").unwrap_or(inherited);
     if let (Some(item), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
         if depth < MAX_LISTS {
             items
                 .items()
-                .for_each(|node| object(node, item, depth + 1, out));
+                .for_each(|node| object(node, item, (role, depth + 1), out));
         }
+        return;
+    }
+    // What the loader does not take from this input is not judged either.
+    let known = KINDS.iter().find(|known| known.name == kind);
+    if !known.is_none_or(|known| role.takes(known.part)) {
         return;
     }
     out.skips.extend(skip(node));
@@ -49,6 +57,7 @@ fn object(node: Node<'_>, inherited: &str, depth: usize, out: &mut Written) {
         "NetworkPolicy" => network_policy(node, out),
         "Service" => service(node, out),
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(node, out),
+        "AuthorizationPolicy" => authorization_policy(node, out),
         "CustomResourceDefinition" => conversion(node, out),
         "Pod" => pod_spec(node.get("spec"), out),
         "CronJob" => {
@@ -130,11 +139,6 @@ fn rule(node: Node<'_>, peers: &str, loose: &mut Vec<(Span, IpNet)>) -> WrittenR
         let list = node.get(name).into_iter().flat_map(Node::items);
         list.map(Node::span).collect()
     };
-    let empty = |name| {
-        let list = node.get(name)?;
-        let nothing = list.is_null() || (list.kind() == Shape::List && list.items().count() == 0);
-        nothing.then(|| key(node, name).map(|key| key.span))?
-    };
     let blocks = node.get(peers).into_iter().flat_map(Node::items);
     for block in blocks.filter_map(|peer| peer.get("ipBlock")) {
         let except = block.get("except").into_iter().flat_map(Node::items);
@@ -149,8 +153,25 @@ fn rule(node: Node<'_>, peers: &str, loose: &mut Vec<(Span, IpNet)>) -> WrittenR
     WrittenRule {
         peers: places(peers),
         ports: places("ports"),
-        empty_peers: empty(peers),
-        empty_ports: empty("ports"),
+        empty_peers: empty(node, peers),
+        empty_ports: empty(node, "ports"),
+    }
+}
+
+/// The key of a list that is there and holds nothing.
+fn empty(node: Node<'_>, name: &str) -> Option<Span> {
+    let list = node.get(name)?;
+    let nothing = list.is_null() || (list.kind() == Shape::List && list.items().count() == 0);
+    nothing.then(|| key(node, name).map(|key| key.span))?
+}
+
+fn authorization_policy(node: Node<'_>, out: &mut Written) {
+    let (Some(object), Some(spec)) = (reference(node), node.get("spec")) else {
+        return;
+    };
+    for rule in spec.get("rules").into_iter().flat_map(Node::items) {
+        let found = empty(rule, "from").map(|span| (span, object.clone()));
+        out.empty_sources.extend(found);
     }
 }
 
@@ -232,7 +253,8 @@ fn pod_spec(spec: Option<Node<'_>>, out: &mut Written) {
 #[cfg(test)]
 mod tests {
     use super::written;
-    use crate::{Input, Role};
+    use crate::Input;
+    use crate::Role;
     use palisade_diagnostics::{FileId, Sources};
     use palisade_netmodel::ObjectRef;
     use palisade_yaml::Limits;

@@ -8,6 +8,7 @@
 mod difference;
 mod engine;
 mod explain;
+mod lints;
 mod list;
 mod names;
 mod prove;
@@ -16,6 +17,7 @@ mod ways_in;
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;
+pub use lints::{LINTS, Lint, lint, lint_engine, lint_named};
 pub use list::{By, Query, Selection, list};
 pub use names::Names;
 pub use prove::{Options, Proof, concerns, prove};

@@ -6,6 +6,7 @@ mod completions;
 mod docs;
 mod explain;
 mod fmt;
+mod lint;
 mod list;
 mod man;
 mod schema;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Explain(explain::Arguments),
     Docs(docs::Arguments),
     Check(check::Arguments),
+    Lint(lint::Arguments),
     Fmt(fmt::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -40,6 +42,7 @@ impl Command {
             Self::Explain(arguments) => explain::run(&arguments, terminal),
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
+            Self::Lint(arguments) => lint::run(&arguments, terminal),
             Self::Fmt(arguments) => fmt::run(&arguments, terminal),
             Self::Schema(arguments) => schema::run(&arguments, terminal),
             Self::Completions(arguments) => completions::run(&arguments, terminal),

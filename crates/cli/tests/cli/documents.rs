@@ -12,6 +12,7 @@ fn documents() -> Vec<PathBuf> {
     let mut out = vec![root.join("README.md")];
     for directory in [
         "docs",
+        "docs/lints",
         "examples/eem",
         "examples/fybrik",
         "examples/verrazzano",

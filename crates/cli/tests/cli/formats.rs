@@ -5,7 +5,14 @@ use std::fs;
 use std::process::Command;
 
 /// Answers of every kind: findings, notes, prerequisites, steps, tables.
-const COMMANDS: [&[&str]; 5] = [
+const COMMANDS: [&[&str]; 7] = [
+    &["lint", "examples/verrazzano", "--notes"],
+    &[
+        "lint",
+        "examples/fybrik",
+        "--policies",
+        "examples/fybrik/variants/np-isolation.yaml",
+    ],
     &["verify", "examples/verrazzano"],
     &["verify", "examples/cf-for-k8s"],
     &["verify", "examples/eem"],

@@ -10,5 +10,6 @@ mod capabilities;
 mod documents;
 mod examples;
 mod formats;
+mod lints;
 mod readme;
 mod run;

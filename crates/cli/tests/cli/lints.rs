@@ -1,0 +1,355 @@
+//! The pages of `docs/lints` are true: the bad manifest gives the printed finding, the repaired one
+//! none; every lint has a page, and the index lists them all.
+//!
+//! With `PALISADE_UPDATE=1` findings and index are written instead of compared.
+
+use crate::run::{palisade, palisade_with_input, root};
+use palisade_diagnostics::{Severity, code_rows};
+use palisade_verify::LINTS;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn directory() -> PathBuf {
+    root().join("docs/lints")
+}
+
+/// Pages by name, the index left out.
+fn pages() -> BTreeMap<String, PathBuf> {
+    let entries = fs::read_dir(directory()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
+        .filter(|(name, _)| name != "README")
+        .collect()
+}
+
+fn updates() -> bool {
+    std::env::var_os("PALISADE_UPDATE").is_some()
+}
+
+#[test]
+fn every_lint_has_a_page_and_every_page_a_lint() {
+    let pages: BTreeSet<String> = pages().into_keys().collect();
+    let lints: BTreeSet<String> = LINTS.iter().map(|lint| lint.name.to_owned()).collect();
+    assert_eq!(pages, lints);
+    let codes: BTreeSet<&str> = LINTS.iter().map(|lint| lint.code).collect();
+    assert_eq!(codes.len(), LINTS.len(), "one code for each lint");
+}
+
+/// Severities of `docs/codes.md` hold that of the lint.
+#[test]
+fn the_table_of_codes_knows_the_severities() {
+    for lint in LINTS {
+        let row = code_rows().find(|row| row.code == lint.code).unwrap();
+        let word = word(lint.severity);
+        assert!(
+            row.severity.split(", ").any(|known| known == word),
+            "{}: {word}",
+            lint.code
+        );
+    }
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}
+
+/// The texts of the fenced blocks of a language, in order.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let open = format!("```{language}\n");
+    page.split(open.as_str())
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect()
+}
+
+struct Linted {
+    code: i32,
+    /// The findings alone, without head and summary.
+    findings: String,
+}
+
+fn lint(directory: &Path, text: &str, arguments: &[&str]) -> Linted {
+    fs::write(directory.join("manifest.yaml"), text).unwrap();
+    let all = [&["lint", "manifest.yaml", "--notes"], arguments].concat();
+    let ended = palisade(directory, &all);
+    let parts: Vec<&str> = ended.out.split("\n\n").collect();
+    let inner = parts.get(1..parts.len().max(2) - 1).unwrap_or_default();
+    assert!(ended.err.is_empty(), "{}", ended.err);
+    Linted {
+        code: ended.code,
+        findings: inner.join("\n\n"),
+    }
+}
+
+#[test]
+fn pages_show_what_lints_find() {
+    let mut wrong = Vec::new();
+    for (name, path) in pages() {
+        let page = fs::read_to_string(&path).unwrap();
+        let lint_of = LINTS.iter().find(|lint| lint.name == name).unwrap();
+        let head = format!("# {name}\n\n{}\n\n", lint_of.summary);
+        let (manifests, texts) = (blocks(&page, "yaml"), blocks(&page, "text"));
+        let ([bad, good], [text]) = (manifests.as_slice(), texts.as_slice()) else {
+            wrong.push(format!("{name}: two yaml blocks and one text block"));
+            continue;
+        };
+        let directory = tempfile::tempdir().unwrap();
+        // What an annotation switches off shows when everything runs.
+        let only = ["--only", &name];
+        let only: &[&str] = if name == "lint-skip" { &[] } else { &only };
+        let found = lint(directory.path(), bad, only);
+        if updates() {
+            let new = page.replacen(
+                &format!("```text\n{text}```"),
+                &format!("```text\n{}\n```", found.findings.trim_end()),
+                1,
+            );
+            let rest = new.split("\n\n").skip(2).collect::<Vec<_>>().join("\n\n");
+            fs::write(&path, format!("{head}{rest}")).unwrap();
+            continue;
+        }
+        if !page.starts_with(&head) {
+            wrong.push(format!("{name}: does not begin with {head:?}"));
+        }
+        if found.findings.trim_end() != text.trim_end() || found.findings.is_empty() {
+            wrong.push(format!("{name}: finds\n{}", found.findings));
+        }
+        if !text.contains(lint_of.code) {
+            wrong.push(format!("{name}: the finding is not of {}", lint_of.code));
+        }
+        let none = lint(directory.path(), good, only);
+        if !none.findings.is_empty() {
+            wrong.push(format!("{name}: the repaired one has\n{}", none.findings));
+        }
+        // Repaired is repaired: no other lint complains either, notes left aside.
+        let all = lint(directory.path(), good, &[]);
+        if all.code != 0 {
+            wrong.push(format!(
+                "{name}: the repaired one still has\n{}",
+                all.findings
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+const BEGIN: &str = "<!-- lints: begin -->\n";
+const END: &str = "<!-- lints: end -->\n";
+
+#[test]
+fn the_index_lists_every_lint() {
+    let path = directory().join("README.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let mut table = String::from("| Lint | Code | Severity | Finds |\n|---|---|---|---|\n");
+    for lint in LINTS {
+        table.push_str(&format!(
+            "| [{0}]({0}.md) | {1} | {2} | {3} |\n",
+            lint.name,
+            lint.code,
+            word(lint.severity),
+            lint.summary
+        ));
+    }
+    let wanted = format!("{before}{BEGIN}{table}{END}{after}");
+    if updates() {
+        fs::write(&path, wanted).unwrap();
+    } else {
+        assert_eq!(text, wanted, "write it again with PALISADE_UPDATE=1");
+    }
+}
+
+const LOOSE: &str = "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: web
+  namespace: shop
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - from:
+    - ipBlock: {cidr: 192.0.2.7/24}
+    ports: [{port: 8080}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {serviceAccount: web, containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
+";
+
+/// `--fix` changes the three places and nothing else; what is read stays the same.
+#[test]
+fn fixes_change_the_text_and_not_its_meaning() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("m.yaml");
+    fs::write(&file, LOOSE).unwrap();
+    let ended = palisade(directory.path(), &["lint", "m.yaml", "--fix", "--dry-run"]);
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        LOOSE,
+        "nothing is written"
+    );
+    for line in [
+        "--- a/m.yaml",
+        "+++ b/m.yaml",
+        "-    - ipBlock: {cidr: 192.0.2.7/24}",
+        "+    - ipBlock: {cidr: 192.0.2.0/24}",
+        "+  policyTypes: [Ingress]",
+    ] {
+        assert!(
+            ended.out.lines().any(|l| l == line),
+            "{line}\n{}",
+            ended.out
+        );
+    }
+    let ended = palisade(directory.path(), &["lint", "m.yaml", "--fix", "--notes"]);
+    assert!(
+        ended.err.contains("m.yaml: 3 places mended"),
+        "{}",
+        ended.err
+    );
+    let wanted = LOOSE
+        .replace("192.0.2.7/24", "192.0.2.0/24")
+        .replace("serviceAccount:", "serviceAccountName:")
+        .replace("  podSelector:", "  policyTypes: [Ingress]\n  podSelector:");
+    assert_eq!(fs::read_to_string(&file).unwrap(), wanted);
+    let world = |text: &str| {
+        let mut sources = palisade_diagnostics::Sources::new();
+        let file = sources.add("m", text);
+        let input = palisade_resources::Input {
+            file,
+            text,
+            role: palisade_resources::Role::Both,
+        };
+        let loaded = palisade_resources::load(&[input], &palisade_resources::Options::default());
+        let mut world = loaded.world;
+        world
+            .pods
+            .iter_mut()
+            .for_each(|pod| pod.origin = Default::default());
+        for policy in &mut world.network_policies {
+            policy.origin = Default::default();
+            for rule in policy.ingress.iter_mut().flatten() {
+                rule.origin = Default::default();
+            }
+        }
+        world
+    };
+    assert_eq!(world(LOOSE), world(&wanted));
+    let again = palisade(directory.path(), &["lint", "m.yaml", "--fix", "--dry-run"]);
+    assert_eq!((again.code, again.out.as_str()), (0, ""));
+}
+
+/// JSON and braces get the field in their own style.
+#[test]
+fn fixes_keep_the_style() {
+    let cases = [
+        (
+            "{\"apiVersion\": \"networking.k8s.io/v1\", \"kind\": \"NetworkPolicy\", \"metadata\": {\"name\": \"a\"}, \"spec\": {\"podSelector\": {}}}",
+            "\"spec\": {\"policyTypes\": [\"Ingress\"], \"podSelector\": {}}",
+        ),
+        (
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {podSelector: {}}}\n",
+            "spec: {policyTypes: [Ingress], podSelector: {}}",
+        ),
+    ];
+    for (text, wanted) in cases {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("m.yaml");
+        fs::write(&file, text).unwrap();
+        palisade(directory.path(), &["lint", "m.yaml", "--fix"]);
+        let after = fs::read_to_string(&file).unwrap();
+        assert!(after.contains(wanted), "{after}");
+        assert_eq!(palisade(directory.path(), &["lint", "m.yaml"]).code, 0);
+    }
+}
+
+#[test]
+fn names_of_lints_are_checked() {
+    let root = root();
+    for option in ["--only", "--skip"] {
+        let ended = palisade(&root, &["lint", "examples/eem", option, "half-opn"]);
+        assert_eq!(ended.code, 2);
+        assert!(
+            ended.err.contains("did you mean `half-open`?"),
+            "{}",
+            ended.err
+        );
+    }
+    let ended = palisade(&root, &["lint", "examples/eem", "--skip", "no-policy"]);
+    assert_eq!(ended.code, 0, "notes alone are no findings\n{}", ended.out);
+    assert!(
+        ended.out.contains("1 note (shown with --notes)"),
+        "{}",
+        ended.out
+    );
+    let ended = palisade_with_input(&root, &["lint", "-", "--fix"], LOOSE.as_bytes());
+    assert_eq!(ended.code, 2, "{}", ended.out);
+    let ended = palisade_with_input(&root, &["lint", "-"], LOOSE.as_bytes());
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(ended.out.contains("<stdin>:10:23"), "{}", ended.out);
+}
+
+/// Suppression by annotation, with a reason; what suppresses nothing is told.
+#[test]
+fn annotations_leave_lints_out() {
+    let annotated = |names: &str, reason: &str| {
+        let reason = match reason {
+            "" => String::new(),
+            text => format!("    palisade.dev/lint-skip-reason: {text}\n"),
+        };
+        LOOSE.replacen(
+            "  namespace: shop\n",
+            &format!(
+                "  namespace: shop\n  annotations:\n    palisade.dev/lint-skip: {names}\n{reason}"
+            ),
+            1,
+        )
+    };
+    let run = |text: &str, code: i32| {
+        let ended = palisade_with_input(&root(), &["lint", "-"], text.as_bytes());
+        assert_eq!(ended.code, code, "{}", ended.out);
+        ended.out
+    };
+    run(&annotated("non-canonical-cidr", "the block is meant"), 0);
+    let out = run(&annotated("non-canonical-cidr", ""), 1);
+    assert!(
+        out.contains("does not say why") && out.contains("PAL0630"),
+        "{out}"
+    );
+    let out = run(
+        &annotated("'non-canonical-cidr,half-open'", "the block is meant"),
+        1,
+    );
+    assert!(out.contains("`half-open` finds nothing here"), "{out}");
+    let out = run(
+        &annotated("'non-canonical-cidr, non-canonical'", "so it is"),
+        1,
+    );
+    assert!(out.contains("no lint is called `non-canonical`"), "{out}");
+    // What has not run may still be needed.
+    let text = annotated("non-canonical-cidr", "the block is meant");
+    let arguments = ["lint", "-", "--only", "lint-skip,no-dns"];
+    let ended = palisade_with_input(&root(), &arguments, text.as_bytes());
+    assert_eq!(ended.code, 0, "{}", ended.out);
+}
+
+/// Findings of every format carry the lint, and the examples have no disagreement of our own.
+#[test]
+fn every_format_names_the_lint() {
+    for format in ["text", "json", "sarif", "junit", "github"] {
+        let ended = palisade(&root(), &["lint", "examples/verrazzano", "-o", format]);
+        assert_eq!(ended.code, 1, "{}", ended.err);
+        assert!(ended.out.contains("split-peer"), "{format}\n{}", ended.out);
+        assert!(!ended.out.contains("PAL0399"), "{format}\n{}", ended.out);
+    }
+}

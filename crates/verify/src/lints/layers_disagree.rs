@@ -1,0 +1,180 @@
+//! NetworkPolicy and mesh that contradict each other.
+
+use super::Lint;
+use super::context::{Context, Expect, RuleView};
+use super::half_open::named_groups;
+use crate::engine::EndpointId;
+use palisade_diagnostics::{Diagnostic, Severity, Span};
+use palisade_netmodel::{
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Direction, PortSet, Protocol,
+};
+
+/// The lint.
+pub(super) const LINT: Lint = Lint {
+    name: "layers-disagree",
+    code: "PAL0637",
+    severity: Severity::Warning,
+    summary: "NetworkPolicy admits callers that the mesh refuses, or the mesh callers that no NetworkPolicy admits.",
+    check,
+};
+
+fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    for view in cx.rules() {
+        if view.direction == Direction::Ingress {
+            out.extend(mesh_refuses(cx, view));
+        }
+    }
+    for policy in &cx.world.authorization_policies {
+        let enforced =
+            policy.action == AuthorizationAction::Allow && !policy.dry_run && !policy.target_refs;
+        for rule in policy.rules.iter().filter(|_| enforced) {
+            out.extend(network_refuses(cx, policy, rule));
+        }
+    }
+    out
+}
+
+/// A contradiction: where, who, and one pair and port.
+struct Refused {
+    span: Option<Span>,
+    group: Vec<EndpointId>,
+    pair: (EndpointId, EndpointId),
+    port: (Protocol, u16),
+}
+
+/// Peers of a rule that the mesh refuses on every port of the rule, at every pod.
+fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
+    view.rule.ports.as_ref()?;
+    let mut refused: Vec<Refused> = Vec::new();
+    for (index, peer) in view.rule.peers.iter().flatten().enumerate() {
+        for group in named_groups(cx, peer) {
+            let found = first_refused(cx, &group, cx.subjects(view.index), |s, d| {
+                let ports = cx.engine.ports_at(view.rule.ports.as_deref(), d);
+                // What NetworkPolicy refuses at the other end is another lint's.
+                let network = cx
+                    .engine
+                    .half(Direction::Egress, s, d)
+                    .may
+                    .intersection(&ports);
+                (network, cx.engine.mesh_half(s, d).passage.may)
+            });
+            if let Some((pair, port)) = found {
+                refused.push(Refused {
+                    span: view.peer_span(index),
+                    group,
+                    pair,
+                    port,
+                });
+            }
+        }
+    }
+    let first = refused.first()?;
+    let names = cx.names();
+    let all = || refused.iter().flat_map(|r| r.group.iter().copied());
+    let mut finding = LINT.finding(format!(
+        "`{}` admits {}, which the mesh refuses",
+        view.policy.object,
+        names.few(all())
+    ));
+    for item in &refused {
+        finding = finding.at_opt(item.span, "refused by the mesh on every port of the rule");
+    }
+    let finding = finding
+        .note(format!("refused: {}", names.list(all())))
+        .help("remove the peer, or let the mesh admit it: a sidecar for the caller, or an AuthorizationPolicy rule");
+    Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
+}
+
+/// One refused pair and port, if nothing that `opened` holds passes for any pair.
+fn first_refused(
+    cx: &Context<'_>,
+    sources: &[EndpointId],
+    destinations: &[EndpointId],
+    at: impl Fn(EndpointId, EndpointId) -> (PortSet, PortSet),
+) -> Option<((EndpointId, EndpointId), (Protocol, u16))> {
+    let mut found = None;
+    for source in sources {
+        for destination in destinations {
+            if !cx.engine.is_pair(*source, *destination) {
+                continue;
+            }
+            let (opened, may) = at(*source, *destination);
+            if !opened.intersection(&may).is_empty() {
+                return None;
+            }
+            if let Some(port) = opened.first() {
+                found.get_or_insert(((*source, *destination), port));
+            }
+        }
+    }
+    found
+}
+
+/// Callers that a rule of an AuthorizationPolicy names and no NetworkPolicy lets through.
+fn network_refuses(
+    cx: &Context<'_>,
+    policy: &AuthorizationPolicy,
+    rule: &AuthorizationRule,
+) -> Option<Diagnostic> {
+    let ports: Vec<u16> = rule
+        .to
+        .iter()
+        .flat_map(|o| o.ports.iter().copied())
+        .collect();
+    if ports.is_empty() || rule.to.iter().any(|o| o.ports.is_empty()) {
+        return None;
+    }
+    let opened = ports.iter().fold(PortSet::empty(), |set, port| {
+        set.union(&PortSet::single(Protocol::Tcp, *port))
+    });
+    let receivers = cx.in_mesh(&policy.object, &policy.selector);
+    let mut refused: Vec<Refused> = Vec::new();
+    for principal in rule.from.iter().flat_map(|source| &source.principals) {
+        let group = callers(cx, principal);
+        let found = first_refused(cx, &group, &receivers, |s, d| {
+            let network = cx.engine.half(Direction::Egress, s, d).may;
+            let network = network.intersection(&cx.engine.half(Direction::Ingress, s, d).may);
+            (opened.clone(), network)
+        });
+        if let Some((pair, port)) = found {
+            refused.push(Refused {
+                span: rule.origin.0,
+                group,
+                pair,
+                port,
+            });
+        }
+    }
+    let first = refused.first()?;
+    let names = cx.names();
+    let all = || refused.iter().flat_map(|r| r.group.iter().copied());
+    let finding = LINT
+        .finding(format!(
+            "AuthorizationPolicy `{}` admits {}, which no NetworkPolicy lets through",
+            policy.object,
+            names.few(all())
+        ))
+        .at_opt(
+            first.span.or(policy.origin.0),
+            format!("admitted here on {opened}"),
+        )
+        .note(format!("refused: {}", names.list(all())))
+        .help("remove the principal, or admit its pods by NetworkPolicy");
+    Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
+}
+
+/// The pods of the mesh that go by a principal without a wildcard.
+fn callers(cx: &Context<'_>, principal: &str) -> Vec<EndpointId> {
+    let Some(identity) = super::unknown_principal::parse(principal) else {
+        return Vec::new();
+    };
+    let all = cx.sidecars().into_iter();
+    all.filter(|e| {
+        cx.engine.pod(*e).is_some_and(|pod| {
+            pod.template.namespace == identity.namespace
+                && pod.template.service_account == identity.account
+        })
+    })
+    .collect()
+}
