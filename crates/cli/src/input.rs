@@ -137,6 +137,11 @@ impl Reader {
         }
     }
 
+    /// Adds a text that is no file.
+    pub(crate) fn text(&mut self, name: &str, mut bytes: &[u8]) -> Option<FileId> {
+        self.add(name, &mut bytes)
+    }
+
     fn refuse(&mut self, path: &Path, error: &io::Error) {
         self.unreadable.push(cannot_read(path, error));
     }
@@ -153,7 +158,7 @@ pub(crate) fn cannot_read(path: &Path, error: &io::Error) -> Diagnostic {
         })
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(crate) fn is_manifest(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     matches!(extension.as_deref(), Some("yaml" | "yml" | "json"))
 }

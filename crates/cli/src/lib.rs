@@ -6,6 +6,7 @@ mod choice;
 mod commands;
 mod exit;
 mod expectations;
+mod git;
 mod input;
 mod output;
 mod pods;

@@ -585,6 +585,7 @@ pub fn world() -> impl Strategy<Value = World> {
             let name = pod.name.clone();
             pod.workload.name = name;
         }
+        one_host_group_each(&mut pods);
         distinct_addresses(&mut pods, &nodes);
         let services = distinct_services(services);
         let mut world = World {
@@ -614,6 +615,16 @@ pub fn world() -> impl Strategy<Value = World> {
         }
         world
     })
+}
+
+/// The first group of a namespace stays one: whatever runs on the nodes' host network is one end there.
+fn one_host_group_each(pods: &mut [Pod]) {
+    let mut seen = BTreeSet::new();
+    for pod in pods {
+        if pod.host_group && !seen.insert(pod.namespace.clone()) {
+            pod.host_group = false;
+        }
+    }
 }
 
 /// Two live pods never have one address, and no pod has its node's, unless it is on the host network.

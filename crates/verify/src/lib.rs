@@ -5,6 +5,7 @@
 //! directions and for encryption. [`difference`] compares two worlds. No counterexample leaves this
 //! crate before `netmodel::reference` has confirmed it.
 
+mod compare;
 mod difference;
 mod engine;
 mod explain;
@@ -14,6 +15,7 @@ mod names;
 mod prove;
 mod ways_in;
 
+pub use compare::compare;
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, RuleId};
 pub use explain::explain;

@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod completions;
+mod diff;
 mod docs;
 mod explain;
 mod fmt;
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     Compile(compile::Arguments),
     List(list::Arguments),
+    Diff(diff::Arguments),
     Explain(explain::Arguments),
     Docs(docs::Arguments),
     Check(check::Arguments),
@@ -39,6 +41,7 @@ impl Command {
             Self::Verify(arguments) => verify::run(&arguments, terminal),
             Self::Compile(arguments) => compile::run(&arguments, terminal),
             Self::List(arguments) => list::run(&arguments, terminal),
+            Self::Diff(arguments) => diff::run(&arguments, terminal),
             Self::Explain(arguments) => explain::run(&arguments, terminal),
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod capabilities;
+mod diff;
 mod documents;
 mod examples;
 mod formats;

@@ -11,15 +11,17 @@ mod select;
 mod sets;
 mod words;
 
+pub(crate) use parties::{Parties, Role};
+pub(crate) use relation::{Answer, Relation, facts};
 pub use select::Selection;
+pub(crate) use words::{count, enforcement, wire};
 
 use crate::engine::{EndpointId, Engine};
 use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Report, Section, Table};
 use palisade_netmodel::{PortSet, World};
-use parties::{Parties, Role};
 use picture::Row;
-use relation::{Group, Relation, Side};
+use relation::{Group, Side};
 use sets::NamedSets;
 use std::collections::BTreeSet;
 
@@ -129,7 +131,7 @@ fn rows(engine: &Engine<'_>, relation: &Relation, query: &Query) -> Report {
     report.sections.extend(named.section());
     let rows = picture_rows(side, &groups);
     report.graph = Some(picture::graph(engine, &parties, &rows, mesh));
-    facts(&mut report, engine, relation, &parties);
+    summarise(&mut report, engine, relation, &parties);
     report
 }
 
@@ -229,7 +231,7 @@ fn idle(parties: &Parties<'_>, side: Side, groups: &[Group]) -> Option<Section> 
 }
 
 /// How many workloads are asked about, and how many of them the outside reaches.
-fn facts(report: &mut Report, engine: &Engine<'_>, relation: &Relation, parties: &Parties<'_>) {
+fn summarise(report: &mut Report, engine: &Engine<'_>, relation: &Relation, parties: &Parties<'_>) {
     let mut exposed = BTreeSet::new();
     let mut reached = BTreeSet::new();
     let mut undecided = 0_usize;

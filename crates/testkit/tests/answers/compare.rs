@@ -1,0 +1,86 @@
+//! What `compare` says of two worlds with the same pods is what the reference says of both.
+
+use crate::words::{Meant, holds, is_pods_own, meant, names_port};
+use palisade_diagnostics::{Change, Verdict};
+use palisade_netmodel::{Outcome, World, reference};
+use palisade_testkit::intents::is_own_node;
+use palisade_testkit::print::scenario;
+use palisade_testkit::worlds::{interesting_flows, world};
+use palisade_verify::compare;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// Pairs of worlds per run.
+const WORLDS: u32 = 400;
+
+/// The pods of one world under the policies of another.
+fn under(world: &World, other: &World) -> World {
+    World {
+        network_policies: other.network_policies.clone(),
+        authorization_policies: other.authorization_policies.clone(),
+        peer_authentications: other.peer_authentications.clone(),
+        ..world.clone()
+    }
+}
+
+#[test]
+fn compare_says_what_the_reference_says_of_both() {
+    let mut runner = TestRunner::new(Config {
+        cases: WORLDS,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    });
+    let changes = std::cell::Cell::new(0_usize);
+    let result = runner.run(&(world(), world()), |(before, other)| {
+        let after = under(&before, &other);
+        let report = compare(&before, &after, &mut |_, _| {}).unwrap();
+        let disputed = report.findings.iter().find(|d| d.code.0 == "PAL0399");
+        prop_assert!(disputed.is_none(), "{disputed:?}");
+        let graph = report.graph.unwrap();
+        let nodes = graph.nodes.iter();
+        let meant: Vec<Meant> = nodes.map(|n| meant(&before, &n.name, n.outside)).collect();
+        for flow in interesting_flows(&before).into_iter().step_by(23) {
+            let own = [flow.source, flow.destination].map(|end| is_pods_own(&before, end));
+            if flow.source == flow.destination || is_own_node(&before, &flow) || own != [false; 2] {
+                continue;
+            }
+            let (old, new) = (
+                reference::decide(&before, &flow),
+                reference::decide(&after, &flow),
+            );
+            let told: Vec<Change> = graph
+                .links
+                .iter()
+                .filter(|link| names_port(&link.ports, flow.protocol, flow.port))
+                .filter(|link| holds(&meant, &link.from, flow.source))
+                .filter(|link| holds(&meant, &link.to, flow.destination))
+                .filter_map(|link| link.change)
+                .collect();
+            let passes = |outcome| outcome != Outcome::Deny;
+            let text = || format!("{old:?} {new:?} {told:?} {}", scenario(&before, &flow));
+            if old.outcome != new.outcome || old.encryption != new.encryption {
+                changes.set(changes.get() + 1);
+                prop_assert!(!told.is_empty(), "not told: {}", text());
+                prop_assert_eq!(report.verdict, Verdict::Fails);
+            }
+            let gained = told.contains(&Change::Gained);
+            prop_assert!(
+                !(gained && passes(old.outcome)),
+                "passed before: {}",
+                text()
+            );
+            let lost = told.contains(&Change::Lost);
+            prop_assert!(!(lost && passes(new.outcome)), "passes after: {}", text());
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    assert!(
+        changes.get() > 1_000,
+        "the worlds hardly differ: {}",
+        changes.get()
+    );
+}

@@ -1,0 +1,98 @@
+//! What `list` says of two ends is what the reference says, on random worlds: every pair that it covers
+//! passes so, every pair that it leaves out is denied, and no pair is covered twice for a port.
+
+use crate::words::{Meant, holds, is_pods_own, meant, names_port};
+use palisade_diagnostics::{Graph, Link};
+use palisade_netmodel::{Encryption, Flow, Outcome, reference};
+use palisade_testkit::intents::is_own_node;
+use palisade_testkit::print::scenario;
+use palisade_testkit::worlds::{interesting_flows, world};
+use palisade_verify::{By, Query, list};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+/// Worlds per run.
+const WORLDS: u32 = 500;
+
+/// What the graph says of a flow.
+fn said(graph: &Graph, meant: &[Meant], flow: &Flow) -> (Outcome, Option<String>) {
+    let covering: Vec<&Link> = graph
+        .links
+        .iter()
+        .filter(|link| {
+            names_port(&link.ports, flow.protocol, flow.port)
+                && holds(meant, &link.from, flow.source)
+                && holds(meant, &link.to, flow.destination)
+        })
+        .collect();
+    assert!(covering.len() < 2, "two rows cover {flow:?}");
+    match covering.first() {
+        Some(link) if link.certain => (Outcome::Allow, link.wire.clone()),
+        Some(link) => (Outcome::Depends, link.wire.clone()),
+        None => (Outcome::Deny, None),
+    }
+}
+
+fn wire(encryption: Encryption) -> &'static str {
+    match encryption {
+        Encryption::None => "plaintext possible",
+        Encryption::Tls => "TLS",
+        Encryption::MeshMtls => "mesh mTLS",
+    }
+}
+
+#[test]
+fn list_says_what_the_reference_says() {
+    let mut runner = TestRunner::new(Config {
+        cases: WORLDS,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    });
+    let result = runner.run(&world(), |world| {
+        for by in [By::Pod, By::Workload] {
+            let query = Query {
+                by,
+                ..Query::default()
+            };
+            let report = list(&world, &query, &mut |_, _| {}).unwrap();
+            let graph = report.graph.unwrap();
+            let meant: Vec<Meant> = graph
+                .nodes
+                .iter()
+                .map(|n| meant(&world, &n.name, n.outside))
+                .collect();
+            let flows = interesting_flows(&world).into_iter().step_by(11);
+            for flow in flows.filter(|f| f.source != f.destination) {
+                // A pod and its own node always reach each other, and are not listed.
+                if is_own_node(&world, &flow)
+                    || is_pods_own(&world, flow.source)
+                    || is_pods_own(&world, flow.destination)
+                {
+                    continue;
+                }
+                let expected = reference::decide(&world, &flow);
+                let (outcome, shown) = said(&graph, &meant, &flow);
+                prop_assert_eq!(
+                    outcome,
+                    expected.outcome,
+                    "{:?} {}",
+                    by,
+                    scenario(&world, &flow)
+                );
+                if let Some(shown) = shown {
+                    prop_assert_eq!(
+                        shown,
+                        wire(expected.encryption),
+                        "{}",
+                        scenario(&world, &flow)
+                    );
+                }
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Answers without a matrix, compared with the reference on random worlds.
+
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod list;
+#[cfg(test)]
+mod words;
