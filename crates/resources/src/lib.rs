@@ -20,10 +20,12 @@ mod objects;
 mod pods;
 mod ports;
 mod proxy;
+mod read;
+mod skip;
 mod words;
 mod workload;
 mod written;
 
 pub use kinds::{KINDS, Kind, Part};
-pub use load::{Input, Loaded, Options, Role, load};
+pub use load::{Input, Loaded, Loader, Options, Role, load};
 pub use written::{SKIP, SKIP_REASON, TOLD_BY_LINTS, written};

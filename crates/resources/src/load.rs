@@ -2,14 +2,16 @@
 
 use crate::assemble::assemble;
 use crate::codes;
-use crate::head::Head;
-use crate::istio;
-use crate::kinds::{KINDS, Kind, Part};
+use crate::kinds::Part;
 use crate::objects::Objects;
-use palisade_diagnostics::{Diagnostic, FileId, Severity, Span, did_you_mean};
+use crate::read::{self, Found, Object, TypeMeta};
+use crate::skip;
+use palisade_diagnostics::{Diagnostic, FileId, Severity, Span};
 use palisade_netmodel::World;
-use palisade_yaml::{Document, Fields, Kind as Shape, Limits, Node};
-use std::collections::BTreeMap;
+use palisade_yaml::{Limits, List, Piece, Plan, Problems};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 /// What an input is read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,137 +71,162 @@ pub struct Loaded {
     pub left_out: Vec<String>,
 }
 
-/// Reads texts.
+/// Reads texts. Large ones are read by all threads; the result does not depend on their number.
 #[must_use]
 pub fn load(inputs: &[Input<'_>], options: &Options) -> Loaded {
-    let mut loader = Loader::default();
+    let mut loader = Loader::new(options);
     // Policies come last, so that their Namespace labels win over those of the workloads.
     let (last, first): (Vec<_>, Vec<_>) = inputs.iter().partition(|i| i.role == Role::Policies);
     for input in first.into_iter().chain(last) {
-        loader.input(input, &options.limits);
+        loader.read(input);
     }
-    loader.finish(options)
+    loader.finish()
 }
 
 /// What identifies an object: group, kind, namespace, name.
 type Identity = (&'static str, &'static str, String, String);
 
-#[derive(Default)]
-struct Loader {
+/// Reads one text after the other, so that each can be dropped when it has been read.
+#[derive(Debug)]
+pub struct Loader {
+    options: Options,
     objects: Objects,
     diagnostics: Vec<Diagnostic>,
     counts: BTreeMap<String, usize>,
     unknown: BTreeMap<String, usize>,
     left_out: Vec<String>,
-    seen: BTreeMap<Identity, (Span, Role)>,
+    seen: HashMap<Identity, (Span, Role)>,
 }
 
-/// `apiVersion` and `kind`.
-#[derive(Clone, Copy)]
-struct TypeMeta<'a> {
-    api_version: &'a str,
-    kind: &'a str,
+/// A part of a text that one thread reads.
+struct Task<'a> {
+    range: &'a Range<usize>,
+    /// The list that it is an item of, and the type of its items if they may leave it out.
+    list: Option<(&'a List, Option<TypeMeta<'a>>)>,
 }
+
+/// What a thread has read.
+#[derive(Default)]
+struct Taken {
+    found: Vec<Found>,
+    problems: Vec<Problems>,
+    /// Whether an item cannot be read without the list around it.
+    dependent: bool,
+}
+
+/// Bytes of a task, and of all tasks that are read before what they gave is put together.
+const TASK: usize = 1 << 17;
+const WAVE: usize = 1 << 24;
 
 impl Loader {
-    fn input(&mut self, input: &Input<'_>, limits: &Limits) {
-        let parsed = palisade_yaml::parse(input.file, input.text, limits);
-        for document in &parsed.documents {
-            let broken = parsed.diagnostics.iter().any(|d| is_within(d, document));
-            self.object(document.root(), None, input.role, broken);
+    /// A reader that has read nothing.
+    #[must_use]
+    pub fn new(options: &Options) -> Self {
+        Self {
+            options: options.clone(),
+            objects: Objects::default(),
+            diagnostics: Vec::new(),
+            counts: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            left_out: Vec::new(),
+            seen: HashMap::new(),
         }
-        self.diagnostics.extend(parsed.diagnostics);
     }
 
-    /// Reads one object or list. `inherited` is the type of the items of a typed list, which may
-    /// leave it out.
-    fn object(
-        &mut self,
-        node: Node<'_>,
-        inherited: Option<TypeMeta<'_>>,
-        role: Role,
-        broken: bool,
-    ) {
-        if node.is_null() {
-            return;
-        }
-        if node.kind() != Shape::Map {
-            self.diagnostics.push(not_an_object(node));
-            return;
-        }
-        let Some(found) = type_meta(node, inherited) else {
-            self.diagnostics.push(no_kind(node));
-            return;
-        };
-        if let (Some(item), Some(items)) = (found.kind.strip_suffix("List"), node.get("items")) {
-            let inherited = (!item.is_empty()).then_some(TypeMeta {
-                kind: item,
-                ..found
-            });
-            for node in items.items() {
-                self.object(node, inherited, role, broken);
+    /// Reads a text. Texts of policies come after all others.
+    pub fn read(&mut self, input: &Input<'_>) {
+        let limits = &self.options.limits.clone();
+        let (pieces, mut problems) = palisade_yaml::cut(input.file, input.text, limits);
+        let mut documents = Vec::new();
+        for piece in &pieces {
+            match piece {
+                Piece::Document(range) => documents.push(range.clone()),
+                Piece::List(list) => {
+                    self.documents(input, &documents, &mut problems);
+                    documents.clear();
+                    if !self.list(input, list) {
+                        self.documents(input, &[list.whole()], &mut problems);
+                    }
+                }
             }
-            return;
         }
-        match find(found) {
-            Found::Known(kind) if role.takes(kind.part) => self.known(kind, node, role, broken),
-            Found::Known(_) => {}
-            Found::WrongVersion(kind) => self.diagnostics.push(wrong_version(kind, found, node)),
-            Found::Unknown => self.unknown(found, node),
+        self.documents(input, &documents, &mut problems);
+        self.diagnostics.extend(problems.finish());
+    }
+
+    fn documents(&mut self, input: &Input<'_>, ranges: &[Range<usize>], problems: &mut Problems) {
+        let tasks = ranges.iter().map(|range| Task { range, list: None });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        for wave in waves(&tasks, WAVE) {
+            for taken in read_all(input, wave, &self.options.limits) {
+                for more in taken.problems {
+                    problems.append(more);
+                }
+                self.put(taken.found, input.role);
+            }
         }
     }
 
-    fn unknown(&mut self, found: TypeMeta<'_>, node: Node<'_>) {
-        let (group, version) = split(found.api_version);
-        let name = if group.is_empty() {
-            found.kind.to_owned()
-        } else {
-            format!("{}.{group}", found.kind)
+    /// Reads a large list item by item; false, and nothing is read, if it has to be read as a whole.
+    fn list(&mut self, input: &Input<'_>, list: &List) -> bool {
+        let limits = &self.options.limits;
+        let Some(around) = list.around(input.file, input.text, limits) else {
+            return false;
         };
-        if is_other_policy(group, found.kind) {
-            self.diagnostics.push(other_policy(&name, node));
+        let Some(inherited) = read::list_type(around.root()) else {
+            return false;
+        };
+        let tasks = list.items().iter().map(|range| Task {
+            range,
+            list: Some((list, inherited)),
+        });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        let mut all = Vec::new();
+        for wave in waves(&tasks, WAVE) {
+            for taken in read_all(input, wave, limits) {
+                if taken.dependent {
+                    return false;
+                }
+                all.extend(taken.found);
+            }
         }
-        *self.unknown.entry(name).or_default() += 1;
-        let same = KINDS
-            .iter()
-            .filter(|kind| kind.group == group && kind.versions.contains(&version));
-        if let Some(near) = did_you_mean(found.kind, same.map(|kind| kind.name)) {
-            let span = node.get("kind").map_or(node.span(), Node::span);
-            self.diagnostics.push(
-                Diagnostic::warning(
-                    codes::UNKNOWN_KIND,
-                    format!("{} has no kind {:?}", found.api_version, found.kind),
-                )
-                .at(span, "not read")
-                .help(format!("write `{near}`")),
-            );
+        self.put(all, input.role);
+        true
+    }
+
+    /// Adds what was read, in the order of the text.
+    fn put(&mut self, found: Vec<Found>, role: Role) {
+        for found in found {
+            match found {
+                Found::Object(object) => self.object(object, role),
+                Found::Unknown(name) => *self.unknown.entry(name).or_default() += 1,
+                Found::Problem(diagnostic) => self.diagnostics.push(*diagnostic),
+            }
         }
     }
 
-    fn known(&mut self, kind: &'static Kind, node: Node<'_>, role: Role, broken: bool) {
-        let mut out = Vec::new();
-        let Some(mut fields) = Fields::of(node, "an object", &mut out) else {
-            return;
-        };
-        fields.ignore(&["apiVersion", "kind"]);
-        let head = Head::read(kind, &mut fields, &mut out);
-        self.check_duplicate(kind, &head, role, &mut out);
-        let add = (kind.read)(&head, &mut fields, &mut out);
-        fields.finish(&mut out);
-        let errors = out.iter_mut().filter(|d| d.severity == Severity::Error);
-        let first = errors.into_iter().next();
-        match (first, add) {
-            (None, Some(add)) if !broken => {
+    fn object(&mut self, mut object: Object, role: Role) {
+        if let Some(duplicate) = self.duplicate(&object, role) {
+            object.problems.insert(object.of_head, duplicate);
+        }
+        let Object { kind, name, .. } = object;
+        let errors = object.problems.iter_mut();
+        let first = errors.into_iter().find(|d| d.severity == Severity::Error);
+        match (first, object.add) {
+            (None, Some(add)) => {
                 add(&mut self.objects);
                 if kind.namespaced {
-                    self.objects.used_namespaces.push(head.object.namespace);
+                    self.objects.used_namespaces.insert(name.namespace);
                 }
-                *self.counts.entry(kind.name.to_owned()).or_default() += 1;
+                match self.counts.get_mut(kind.name) {
+                    Some(count) => *count += 1,
+                    None => drop(self.counts.insert(kind.name.to_owned(), 1)),
+                }
             }
             (first, _) => {
-                let name = match head.object.name.as_str() {
+                let name = match name.name.as_str() {
                     "" => format!("{} without a name", kind.name),
-                    _ => format!("{} {}", kind.name, head.object),
+                    _ => format!("{} {name}", kind.name),
                 };
                 if let Some(first) = first {
                     let note = format!("{name} is left out until its errors are corrected.");
@@ -208,46 +235,40 @@ impl Loader {
                 self.left_out.push(name);
             }
         }
-        self.diagnostics.append(&mut out);
+        self.diagnostics.append(&mut object.problems);
     }
 
     /// Reports an object that an earlier document already defines. A Namespace may be written with
     /// the workloads and with the policies.
-    fn check_duplicate(
-        &mut self,
-        kind: &'static Kind,
-        head: &Head,
-        role: Role,
-        out: &mut Vec<Diagnostic>,
-    ) {
-        let object = &head.object;
-        if object.name.is_empty() {
-            return;
+    fn duplicate(&mut self, object: &Object, role: Role) -> Option<Diagnostic> {
+        let Object { kind, name, .. } = object;
+        if name.name.is_empty() {
+            return None;
         }
-        let names = (object.namespace.clone(), object.name.clone());
+        let names = (name.namespace.clone(), name.name.clone());
         let identity = (kind.group, kind.name, names.0, names.1);
         let Some((span, other)) = self.seen.get(&identity) else {
-            self.seen.insert(identity, (head.span, role));
-            return;
+            self.seen.insert(identity, (object.span, role));
+            return None;
         };
         if kind.part == Part::Both && (*other == Role::Policies) != (role == Role::Policies) {
-            return;
+            return None;
         }
-        out.push(
-            Diagnostic::error(
-                codes::DUPLICATE,
-                format!("{} {object} is defined twice", kind.name),
-            )
-            .at(head.span, "again here")
+        let title = format!("{} {name} is defined twice", kind.name);
+        let diagnostic = Diagnostic::error(codes::DUPLICATE, title)
+            .at(object.span, "again here")
             .at(*span, "first here")
-            .help("remove one of the two, or give it another name or namespace"),
-        );
+            .help("remove one of the two, or give it another name or namespace");
+        Some(diagnostic)
     }
 
-    fn finish(mut self, options: &Options) -> Loaded {
-        let world = assemble(self.objects, options);
+    /// Puts the world together.
+    #[must_use]
+    pub fn finish(mut self) -> Loaded {
+        drop(self.seen);
+        let world = assemble(self.objects, &self.options);
         self.diagnostics.extend(root_selectors(&world));
-        let limit = options.limits.max_diagnostics;
+        let limit = self.options.limits.max_diagnostics;
         let total = self.diagnostics.len();
         self.diagnostics.sort_by_key(Diagnostic::span);
         if total > limit {
@@ -271,6 +292,61 @@ impl Loader {
     }
 }
 
+/// Tasks in a row, about `bytes` of text in each part.
+fn waves<'t, 'a>(tasks: &'t [Task<'a>], bytes: usize) -> impl Iterator<Item = &'t [Task<'a>]> {
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let mut size = 0;
+        let full = rest.iter().position(|task| {
+            size += task.range.len();
+            size >= bytes
+        });
+        let (wave, after) = rest.split_at(full.map_or(rest.len(), |last| last + 1));
+        rest = after;
+        (!wave.is_empty()).then_some(wave)
+    })
+}
+
+/// Reads tasks, all at the same time if that pays.
+fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits) -> Vec<Taken> {
+    let plan = skip::plan(input.role);
+    let parts: Vec<&[Task<'_>]> = waves(tasks, TASK).collect();
+    let part = |part: &&[Task<'_>]| read_part(input, part, limits, plan);
+    if parts.len() < 3 {
+        parts.iter().map(part).collect()
+    } else {
+        parts.par_iter().map(part).collect()
+    }
+}
+
+fn read_part(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, plan: Plan) -> Taken {
+    let mut taken = Taken::default();
+    for task in tasks {
+        let Some((list, inherited)) = task.list else {
+            let (documents, problems) =
+                palisade_yaml::read(input.file, input.text, task.range, limits, plan);
+            for document in &documents {
+                read::objects(document.root(), None, input.role, &mut taken.found);
+            }
+            if !problems.is_empty() {
+                taken.problems.push(problems);
+            }
+            continue;
+        };
+        let Some(item) = list.item(input.file, input.text, task.range, limits, plan) else {
+            taken.dependent = true;
+            return taken;
+        };
+        let wrapped = list.is_wrapped();
+        let nodes = wrapped.then(|| item.root().items()).into_iter().flatten();
+        let alone = (!wrapped).then(|| item.root());
+        for node in nodes.chain(alone) {
+            read::objects(node, inherited, input.role, &mut taken.found);
+        }
+    }
+    taken
+}
+
 /// Warns of PeerAuthentications that Istio ignores: those with a selector in the root namespace
 /// (istio#61023).
 fn root_selectors(world: &World) -> impl Iterator<Item = Diagnostic> {
@@ -283,108 +359,4 @@ fn root_selectors(world: &World) -> impl Iterator<Item = Diagnostic> {
             .at_opt(policy.origin.0, "has a selector, in the root namespace")
             .help("move it to the namespace of its pods, or remove the selector")
     })
-}
-
-/// Whether an error of the parser lies in a document.
-fn is_within(diagnostic: &Diagnostic, document: &Document) -> bool {
-    let whole = document.span();
-    diagnostic.severity == Severity::Error
-        && diagnostic
-            .span()
-            .is_some_and(|span| whole.start <= span.start && span.end <= whole.end)
-}
-
-fn type_meta<'d>(node: Node<'d>, inherited: Option<TypeMeta<'d>>) -> Option<TypeMeta<'d>> {
-    let text = |key| node.get(key).and_then(|node| node.as_str());
-    let api_version = text("apiVersion").filter(|text| !text.is_empty());
-    let kind = text("kind").filter(|text| !text.is_empty());
-    Some(TypeMeta {
-        api_version: api_version.or(inherited.map(|i| i.api_version))?,
-        kind: kind.or(inherited.map(|i| i.kind))?,
-    })
-}
-
-/// What a type is here.
-enum Found {
-    Known(&'static Kind),
-    WrongVersion(&'static Kind),
-    Unknown,
-}
-
-/// Group and version.
-fn split(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-/// Groups in which Kubernetes once served kinds that live elsewhere now.
-const OLD_GROUPS: [&str; 2] = ["extensions", "policy"];
-
-fn find(wanted: TypeMeta<'_>) -> Found {
-    let (group, version) = split(wanted.api_version);
-    // Two groups may use one word, as `Gateway`.
-    let mut named = KINDS.iter().filter(|kind| kind.name == wanted.kind);
-    let same_group = named.clone().find(|kind| kind.group == group);
-    let Some(kind) = same_group.or_else(|| named.next()) else {
-        return Found::Unknown;
-    };
-    let ours = OLD_GROUPS.contains(&group) || KINDS.iter().any(|kind| kind.group == group);
-    if kind.group == group && kind.versions.contains(&version) {
-        Found::Known(kind)
-    } else if ours {
-        Found::WrongVersion(kind)
-    } else {
-        // Other projects use the same words, as `Service` of `serving.knative.dev/v1`.
-        Found::Unknown
-    }
-}
-
-/// Whether a kind that is not read restricts or redirects traffic.
-fn is_other_policy(group: &str, kind: &str) -> bool {
-    let policies = ["NetworkPolicy", "ClusterwideNetworkPolicy"];
-    policies.iter().any(|end| kind.ends_with(end))
-        || (group == istio::NETWORKING && kind == "EnvoyFilter")
-}
-
-fn other_policy(name: &str, node: Node<'_>) -> Diagnostic {
-    let object = node.get("metadata").and_then(|meta| meta.get("name"));
-    let span = object.or(node.get("kind")).map_or(node.span(), Node::span);
-    Diagnostic::warning(codes::OTHER_POLICY, format!("{name} is not read"))
-        .at(span, "answers leave its effect out")
-        .help("check by hand what it changes")
-        .leaving_out()
-}
-
-fn not_an_object(node: Node<'_>) -> Diagnostic {
-    Diagnostic::error(
-        codes::NOT_AN_OBJECT,
-        format!("a document is {}, not an object", node.kind()),
-    )
-    .at(
-        node.span(),
-        "a map with `apiVersion` and `kind` is expected",
-    )
-    .help("move it to a file that is not read as manifests, or write it as an object")
-}
-
-fn no_kind(node: Node<'_>) -> Diagnostic {
-    let given = |key| node.get(key).is_some_and(|node| !node.is_null());
-    let missing = match (given("apiVersion"), given("kind")) {
-        (false, false) => "`apiVersion` and `kind` are missing",
-        (false, true) => "`apiVersion` is missing",
-        (true, false) => "`kind` is missing",
-        (true, true) => "`apiVersion` and `kind` must be strings that are not empty",
-    };
-    Diagnostic::error(codes::NO_KIND, "a document that is no Kubernetes object")
-        .at(node.span(), missing)
-        .help("add them, or move the document to a file that is not read as manifests")
-}
-
-fn wrong_version(kind: &Kind, found: TypeMeta<'_>, node: Node<'_>) -> Diagnostic {
-    let span = node.get("apiVersion").map_or(node.span(), Node::span);
-    Diagnostic::error(
-        codes::WRONG_VERSION,
-        format!("{} has no kind {}", found.api_version, kind.name),
-    )
-    .at(span, format!("{} is in {}", kind.name, kind.api_version()))
-    .help(format!("write `apiVersion: {}`", kind.api_version()))
 }

@@ -6,9 +6,10 @@ use palisade_netmodel::{
     AddressSet, AuthorizationPolicy, DestinationRule, Doors, Gateway, Namespace, NetworkPolicy,
     ObjectRef, OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry, SidecarScope,
 };
+use std::collections::BTreeSet;
 
 /// How an accepted object joins the others.
-pub(crate) type Add = Box<dyn FnOnce(&mut Objects)>;
+pub(crate) type Add = Box<dyn FnOnce(&mut Objects) + Send>;
 
 /// Accepted objects, in the order of reading.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ pub(crate) struct Objects {
     /// Whether Istio's injection webhook was read.
     pub(crate) injector: bool,
     /// Namespaces that an accepted object is in.
-    pub(crate) used_namespaces: Vec<String>,
+    pub(crate) used_namespaces: BTreeSet<String>,
 }
 
 /// A workload that makes pods.

@@ -10,7 +10,7 @@ use palisade_yaml::{Fields, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields of `PodSpec` without meaning for the network.
-const POD_FIELDS: [&str; 37] = [
+pub(crate) const POD_FIELDS: [&str; 37] = [
     "activeDeadlineSeconds",
     "affinity",
     "automountServiceAccountToken",
@@ -51,7 +51,7 @@ const POD_FIELDS: [&str; 37] = [
 ];
 
 /// Fields of `Container` without meaning for the network.
-const CONTAINER_FIELDS: [&str; 20] = [
+pub(crate) const CONTAINER_FIELDS: [&str; 20] = [
     "command",
     "env",
     "envFrom",

@@ -18,7 +18,7 @@ mod mutating_webhook;
 pub(crate) mod namespace;
 mod network_policy;
 mod peer_authentication;
-mod pod;
+pub(crate) mod pod;
 mod reference_grant;
 mod replica_set;
 mod route;

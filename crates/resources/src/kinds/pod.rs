@@ -24,7 +24,7 @@ pub(super) const KIND: Kind = Kind {
 };
 
 /// Fields of the status without meaning here.
-const IGNORED: &[&str] = &[
+pub(crate) const IGNORED: &[&str] = &[
     "allocatedResources",
     "conditions",
     "containerStatuses",
