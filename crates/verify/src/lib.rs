@@ -17,7 +17,7 @@ mod ways_in;
 
 pub use compare::compare;
 pub use difference::{Change, Difference, difference, impact};
-pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, RuleId};
+pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, Relation, RuleId};
 pub use explain::explain;
 pub use lints::{LINTS, Lint, lint, lint_engine, lint_named};
 pub use list::{By, Query, Selection, list};

@@ -271,8 +271,12 @@ impl Rules<'_> {
 
     fn principal(&self, pattern: &str) -> Truth {
         Some(self.identity().is_some_and(|caller| {
-            let principal = caller.spiffe.strip_prefix("spiffe://").unwrap_or_default();
-            text_matches(pattern, principal) || caller.aliases.iter().any(|a| a == pattern)
+            let principal = caller
+                .identity
+                .spiffe
+                .strip_prefix("spiffe://")
+                .unwrap_or_default();
+            text_matches(pattern, principal) || caller.identity.aliases.iter().any(|a| a == pattern)
         }))
     }
 
@@ -280,7 +284,7 @@ impl Rules<'_> {
     fn namespace(&self, pattern: &str) -> Truth {
         Some(self.identity().is_some_and(|caller| {
             if pattern.contains('*') {
-                glob(&format!("*/ns/{pattern}/*"), &caller.spiffe)
+                glob(&format!("*/ns/{pattern}/*"), &caller.identity.spiffe)
             } else {
                 pattern == caller.pod.namespace
             }

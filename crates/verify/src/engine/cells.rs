@@ -2,7 +2,6 @@
 
 use ipnet::IpNet;
 use rustc_hash::FxHashSet;
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
@@ -19,7 +18,9 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Cuts at the first and behind the last address of each block. Cost: `n log n`.
-    pub(crate) fn new(blocks: &BTreeSet<IpNet>) -> Self {
+    pub(crate) fn new(mut blocks: Vec<IpNet>) -> Self {
+        blocks.sort_unstable();
+        blocks.dedup();
         Self {
             v4: starts(blocks.iter().filter(|n| n.addr().is_ipv4()), max(false)),
             v6: starts(blocks.iter().filter(|n| n.addr().is_ipv6()), max(true)),
@@ -35,12 +36,12 @@ impl Cells {
         }
     }
 
-    /// The cells of some addresses, sorted.
-    pub(crate) fn places(&self, addresses: &[IpAddr]) -> Vec<Place> {
-        let mut out: Vec<Place> = addresses.iter().map(|a| self.place(*a)).collect();
+    /// The cells of some addresses, sorted, into `out`.
+    pub(crate) fn places(&self, addresses: &[IpAddr], out: &mut Vec<Place>) {
+        out.clear();
+        out.extend(addresses.iter().map(|a| self.place(*a)));
         out.sort_unstable();
         out.dedup();
-        out
     }
 
     /// The cells of a block whose borders are cuts.
@@ -163,12 +164,11 @@ mod tests {
     use super::Cells;
     use ipnet::IpNet;
     use rustc_hash::FxHashSet;
-    use std::collections::BTreeSet;
     use std::net::IpAddr;
 
     fn cells(blocks: &[&str]) -> Cells {
-        let blocks: BTreeSet<IpNet> = blocks.iter().map(|b| b.parse().unwrap()).collect();
-        Cells::new(&blocks)
+        let blocks: Vec<IpNet> = blocks.iter().map(|b| b.parse().unwrap()).collect();
+        Cells::new(blocks)
     }
 
     #[test]

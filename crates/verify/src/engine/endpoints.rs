@@ -14,9 +14,11 @@ use ipnet::IpNet;
 use palisade_netmodel::{
     AuthorizationPolicy, Endpoint, NamedPort, Peer, Phase, Pod, PodId, Proxy, Selector, World,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Index of a class or cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +44,42 @@ pub(crate) enum Kind {
     },
 }
 
+/// What is asked of an endpoint most often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traits {
+    /// Whether it is a class of pods.
+    pub(crate) pod: bool,
+    /// Whether it can start connections: addresses outside, live pods.
+    pub(crate) source: bool,
+    /// Whether it can accept them.
+    pub(crate) destination: bool,
+    /// Whether it lives on the host network.
+    pub(crate) host: bool,
+    /// Whether it has a mesh proxy.
+    pub(crate) proxy: bool,
+}
+
+impl Traits {
+    fn of_pod(pod: &Pod) -> Self {
+        let live = pod.phase == Phase::Live;
+        Self {
+            pod: true,
+            source: live,
+            destination: live && !pod.host_group,
+            host: pod.host_network || pod.host_group,
+            proxy: !matches!(pod.proxy, Proxy::None { .. }),
+        }
+    }
+
+    fn of_cell(outside: bool) -> Self {
+        Self {
+            source: outside,
+            destination: outside,
+            ..Self::default()
+        }
+    }
+}
+
 /// What splits endpoints beside the policies of a world: what somebody else will ask about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cuts {
@@ -56,12 +94,16 @@ impl Cuts {
     #[must_use]
     pub fn of(world: &World) -> Self {
         Self {
-            blocks: blocks(world).into_iter().collect(),
-            keys: keys_read(world)
-                .filter(|key| PER_POD_KEYS.contains(key))
-                .map(str::to_owned)
-                .collect(),
+            blocks: blocks(world),
+            keys: Self::of_labels(world),
         }
+    }
+
+    fn of_labels(world: &World) -> BTreeSet<String> {
+        keys_read(world)
+            .filter(|key| PER_POD_KEYS.contains(key))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// Adds what a selector reads.
@@ -90,6 +132,7 @@ const PER_POD_KEYS: &[&str] = &[
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     kinds: Vec<Kind>,
+    traits: Vec<Traits>,
     class_of: Vec<EndpointId>,
     classes: u32,
     cells: Cells,
@@ -101,44 +144,45 @@ pub(crate) struct Endpoints {
     taken: FxHashSet<IpAddr>,
 }
 
-/// All of a pod that any layer can see. A pod's name is not part of it.
-#[derive(PartialEq, Eq, Hash)]
-struct Signature<'w> {
-    namespace: &'w str,
-    labels: Vec<(&'w str, &'w str)>,
-    service_account: &'w str,
-    named_ports: Vec<&'w NamedPort>,
-    host: (bool, bool),
-    phase: Phase,
-    places: Vec<Place>,
-    proxy: &'w Proxy,
-    workload: (&'w str, &'w str),
+/// All of a pod that any layer can see; its name is not part of it. The workload is, although no layer
+/// sees it: findings name workloads.
+struct Seen<'r> {
+    read: &'r FxHashSet<&'r str>,
 }
 
-impl<'w> Signature<'w> {
-    /// The workload is part of it although no layer sees it: findings name workloads.
-    fn of(pod: &'w Pod, cells: &Cells, read: &FxHashSet<&str>) -> Self {
-        let mut named_ports: Vec<_> = pod.named_ports.iter().collect();
-        named_ports.sort_unstable();
-        let told = |key: &str| !PER_POD_KEYS.contains(&key) || read.contains(key);
-        Self {
-            namespace: &pod.namespace,
-            labels: pod
-                .labels
-                .0
-                .iter()
-                .map(|(k, v)| (k.as_str(), v.as_str()))
-                .filter(|(key, _)| told(key))
-                .collect(),
-            service_account: &pod.service_account,
-            named_ports,
-            host: (pod.host_network, pod.host_group),
-            phase: pod.phase,
-            places: cells.places(visible(pod)),
-            proxy: &pod.proxy,
-            workload: (&pod.workload.kind, &pod.workload.name),
-        }
+impl Seen<'_> {
+    fn labels<'p>(&self, pod: &'p Pod) -> impl Iterator<Item = (&'p String, &'p String)> {
+        let told = |key: &str| !PER_POD_KEYS.contains(&key) || self.read.contains(key);
+        pod.labels.0.iter().filter(move |(key, _)| told(key))
     }
+
+    fn hash(&self, pod: &Pod, places: &[Place]) -> u64 {
+        let mut hasher = FxHasher::default();
+        let plain = (
+            &pod.namespace,
+            &pod.service_account,
+            &pod.workload,
+            pod.phase,
+        );
+        (plain, pod.host_network, pod.host_group, places).hash(&mut hasher);
+        self.labels(pod).for_each(|label| label.hash(&mut hasher));
+        hasher.finish()
+    }
+
+    fn equal(&self, a: &Pod, b: &Pod) -> bool {
+        (a.namespace == b.namespace && a.workload == b.workload && a.phase == b.phase)
+            && (a.service_account == b.service_account && a.proxy == b.proxy)
+            && (a.host_network, a.host_group) == (b.host_network, b.host_group)
+            && self.labels(a).eq(self.labels(b))
+            && named_ports(a) == named_ports(b)
+    }
+}
+
+/// Named ports in an order of their own.
+fn named_ports(pod: &Pod) -> Vec<&NamedPort> {
+    let mut ports: Vec<_> = pod.named_ports.iter().collect();
+    ports.sort_unstable();
+    ports
 }
 
 /// The addresses by which others see a pod: on the host network its node's, unless its own are known.
@@ -156,55 +200,57 @@ impl Endpoints {
     pub(crate) fn new(world: &World, cuts: &Cuts) -> Self {
         let mut nets = blocks(world);
         nets.extend(cuts.blocks.iter().map(IpNet::trunc));
-        let cells = Cells::new(&nets);
-        let read = Cuts::of(world).keys;
+        let cells = Cells::new(nets);
+        let read = Cuts::of_labels(world);
         let read: FxHashSet<&str> = read.union(&cuts.keys).map(String::as_str).collect();
-        let mut kinds: Vec<Kind> = Vec::new();
-        let (mut places, mut one_node) = (Vec::new(), Vec::new());
-        let mut class_of = Vec::with_capacity(world.pods.len());
-        let mut seen: FxHashMap<Signature<'_>, EndpointId> = FxHashMap::default();
-        for (pod_id, pod) in world.pods() {
-            let signature = Signature::of(pod, &cells, &read);
-            let class = match seen.get(&signature) {
-                Some(class) => *class,
-                None => {
-                    let class = id(kinds.len());
-                    places.push(signature.places.clone());
-                    one_node.push(true);
-                    seen.insert(signature, class);
-                    class
-                }
-            };
-            class_of.push(class);
-            match kinds.get_mut(class.index()) {
-                Some(Kind::Pods(members)) => {
-                    let first = members.first().and_then(|first| world.pod(*first));
-                    let same = first.is_some_and(|f| f.node_addresses == pod.node_addresses);
-                    if let Some(one) = one_node.get_mut(class.index()) {
-                        *one &= same;
-                    }
-                    members.push(pod_id);
-                }
-                _ => kinds.push(Kind::Pods(vec![pod_id])),
-            }
-        }
-        let classes = id(kinds.len()).0;
+        let mut classes = Classes {
+            world,
+            seen: Seen { read: &read },
+            members: Vec::new(),
+            places: Vec::new(),
+            one_node: Vec::new(),
+            by_template: FxHashMap::default(),
+            by_hash: FxHashMap::default(),
+        };
+        let mut places = Vec::new();
+        let class_of = world
+            .pods()
+            .map(|(id, pod)| {
+                cells.places(visible(pod), &mut places);
+                classes.enter(id, pod, &places)
+            })
+            .collect();
+        let representatives = classes
+            .members
+            .iter()
+            .filter_map(|m| world.pod(*m.first()?));
+        let mut traits: Vec<Traits> = representatives.map(Traits::of_pod).collect();
+        let number = id(classes.members.len()).0;
         let taken = taken(world);
         let nodes = world.pods.iter().flat_map(|p| &p.node_addresses.known);
-        kinds.extend(
-            cells
-                .samples(&taken, &nodes.copied().collect())
-                .map(|(sample, outside)| Kind::Addresses { sample, outside }),
-        );
+        let nodes = nodes.copied().collect();
+        let mut kinds: Vec<Kind> = classes.members.into_iter().map(Kind::Pods).collect();
+        for (sample, outside) in cells.samples(&taken, &nodes) {
+            kinds.push(Kind::Addresses { sample, outside });
+            traits.push(Traits::of_cell(outside));
+        }
         Self {
             kinds,
+            traits,
             class_of,
-            classes,
+            classes: number,
             cells,
-            places,
-            one_node,
+            places: classes.places,
+            one_node: classes.one_node,
             taken,
         }
+    }
+
+    pub(crate) fn traits(&self, endpoint: EndpointId) -> Traits {
+        self.traits
+            .get(endpoint.index())
+            .copied()
+            .unwrap_or_default()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -265,6 +311,67 @@ impl Endpoints {
     }
 }
 
+/// Classes while they are found.
+struct Classes<'w, 'r> {
+    world: &'w World,
+    seen: Seen<'r>,
+    members: Vec<Vec<PodId>>,
+    places: Vec<Vec<Place>>,
+    one_node: Vec<bool>,
+    /// Pods that share a template differ in phase and place alone, which saves a look at the labels.
+    by_template: FxHashMap<(usize, Phase, [Option<Place>; 2]), EndpointId>,
+    by_hash: FxHashMap<u64, Vec<EndpointId>>,
+}
+
+impl Classes<'_, '_> {
+    /// Puts a pod into its class.
+    fn enter(&mut self, pod_id: PodId, pod: &Pod, places: &[Place]) -> EndpointId {
+        let template = Arc::as_ptr(&pod.template).addr();
+        let at = |n: usize| places.get(n).copied();
+        let key = (template, pod.phase, [at(0), at(1)]);
+        let class = match self.by_template.get(&key).filter(|_| places.len() <= 2) {
+            Some(class) => *class,
+            None => {
+                let class = self.find(pod, places);
+                if places.len() <= 2 {
+                    self.by_template.insert(key, class);
+                }
+                class
+            }
+        };
+        let Some(members) = self.members.get_mut(class.index()) else {
+            return class;
+        };
+        let first = members.first().and_then(|first| self.world.pod(*first));
+        let same = first.is_none_or(|f| f.node_addresses == pod.node_addresses);
+        if let Some(one) = self.one_node.get_mut(class.index()) {
+            *one &= same;
+        }
+        members.push(pod_id);
+        class
+    }
+
+    /// The class of equal pods, or a new one.
+    fn find(&mut self, pod: &Pod, places: &[Place]) -> EndpointId {
+        let next = id(self.members.len());
+        let candidates = self.by_hash.entry(self.seen.hash(pod, places)).or_default();
+        let equal = |class: &&EndpointId| {
+            let first = self.members.get(class.index()).and_then(|m| m.first());
+            let other = first.and_then(|first| self.world.pod(*first));
+            self.places.get(class.index()).is_some_and(|p| p == places)
+                && other.is_some_and(|other| self.seen.equal(pod, other))
+        };
+        if let Some(known) = candidates.iter().find(equal) {
+            return *known;
+        }
+        candidates.push(next);
+        self.members.push(Vec::new());
+        self.places.push(places.to_vec());
+        self.one_node.push(true);
+        next
+    }
+}
+
 fn id(index: usize) -> EndpointId {
     EndpointId(u32::try_from(index).unwrap_or(u32::MAX))
 }
@@ -278,15 +385,15 @@ fn taken(world: &World) -> FxHashSet<IpAddr> {
 }
 
 /// Every CIDR that some object of the world can tell apart.
-fn blocks(world: &World) -> BTreeSet<IpNet> {
-    let mut nets = BTreeSet::new();
+fn blocks(world: &World) -> Vec<IpNet> {
+    let mut nets = Vec::new();
     let rules = world
         .network_policies
         .iter()
         .flat_map(|p| p.ingress.iter().chain(&p.egress).flatten());
     for peer in rules.flat_map(|r| r.peers.iter().flatten()) {
         if let Peer::Block { cidr, except } = peer {
-            nets.insert(cidr.trunc());
+            nets.push(cidr.trunc());
             nets.extend(except.iter().map(IpNet::trunc));
         }
     }

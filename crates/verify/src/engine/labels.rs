@@ -11,7 +11,6 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Default)]
 pub(crate) struct LabelIndex {
     keys: FxHashMap<String, Key>,
-    none: RoaringBitmap,
 }
 
 /// One key that selectors read.
@@ -59,38 +58,55 @@ impl LabelIndex {
 
     /// Those among `base` that a selector takes, which the index was made for. On a missing key `In` and
     /// `Exists` are false, `NotIn` and `DoesNotExist` are true (`Kubernetes API, LabelSelector`).
-    pub(crate) fn select(&self, selector: &Selector, base: &RoaringBitmap) -> RoaringBitmap {
+    /// `labels` are those of a member.
+    pub(crate) fn select<'l>(
+        &self,
+        selector: &Selector,
+        base: &RoaringBitmap,
+        labels: impl Fn(u32) -> Option<&'l Labels>,
+    ) -> RoaringBitmap {
         let mut set: Option<RoaringBitmap> = None;
         for requirement in &selector.requirements {
-            let key = self.keys.get(&requirement.key);
-            let with = |value: &String| key.and_then(|k| k.values.get(value)).unwrap_or(&self.none);
-            let any = key.map_or(&self.none, |k| &k.members);
             let before = set.as_ref().unwrap_or(base);
+            let Some(key) = self.keys.get(&requirement.key) else {
+                continue;
+            };
+            let with = |values: &[String]| key.with(values, before, &requirement.key, &labels);
             let after = match &requirement.operator {
-                Operator::In(values) => match values.as_slice() {
-                    [value] => before & with(value),
-                    _ => {
-                        before
-                            & values
-                                .iter()
-                                .fold(RoaringBitmap::new(), |all, v| all | with(v))
-                    }
-                },
-                Operator::NotIn(values) => match values.as_slice() {
-                    [value] => before - with(value),
-                    _ => {
-                        before
-                            - values
-                                .iter()
-                                .fold(RoaringBitmap::new(), |all, v| all | with(v))
-                    }
-                },
-                Operator::Exists => before & any,
-                Operator::DoesNotExist => before - any,
+                Operator::In(values) => with(values),
+                Operator::NotIn(values) => before - with(values),
+                Operator::Exists => before & &key.members,
+                Operator::DoesNotExist => before - &key.members,
             };
             set = Some(after);
         }
         set.unwrap_or_else(|| base.clone())
+    }
+}
+
+impl Key {
+    /// Those among `base` that have one of the values: looked up value by value, or member by member if
+    /// there are fewer members.
+    fn with<'l>(
+        &self,
+        values: &[String],
+        base: &RoaringBitmap,
+        name: &str,
+        labels: impl Fn(u32) -> Option<&'l Labels>,
+    ) -> RoaringBitmap {
+        let of = |value: &String| self.values.get(value);
+        if let [value] = values {
+            return of(value).map(|members| base & members).unwrap_or_default();
+        }
+        if base.intersection_len(&self.members) < values.len() as u64 {
+            let has = |member: &u32| {
+                let value = labels(*member).and_then(|l| l.0.get(name));
+                value.is_some_and(|v| values.contains(v))
+            };
+            return (base & &self.members).into_iter().filter(has).collect();
+        }
+        let any = values.iter().filter_map(of);
+        base & any.fold(RoaringBitmap::new(), |all, members| all | members)
     }
 }
 
@@ -136,7 +152,12 @@ mod tests {
                     .map(|(i, _)| i)
                     .collect();
                 let base: RoaringBitmap = (0..4).collect();
-                assert_eq!(index.select(&selector, &base), expected, "{selector}");
+                let labels = |i: u32| members.get(i as usize);
+                assert_eq!(
+                    index.select(&selector, &base, labels),
+                    expected,
+                    "{selector}"
+                );
             }
         }
     }

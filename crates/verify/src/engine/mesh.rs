@@ -10,8 +10,10 @@ use super::Passage;
 use super::authorization::{self, Applicable, Judgement, Wire};
 use super::client::{self, Door, Way};
 use palisade_netmodel::{GatewayServer, MtlsMode, Pod, PortSet, Protocol, Proxy, ServerTls, World};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Who calls.
 #[derive(Debug, Clone, Copy)]
@@ -25,26 +27,57 @@ pub(crate) enum Source<'w> {
 #[derive(Debug)]
 pub(crate) struct Client<'w> {
     pub(super) pod: &'w Pod,
+    pub(super) identity: Arc<Identity>,
+}
+
+impl<'w> Client<'w> {
+    /// The client of a pod.
+    pub(crate) fn new(pod: &'w Pod, identity: Arc<Identity>) -> Self {
+        Self { pod, identity }
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug)]
+pub(crate) struct Identity {
     /// `spiffe://TRUST-DOMAIN/ns/NAMESPACE/sa/ACCOUNT`.
     pub(super) spiffe: String,
     /// The same principal under the other names of the trust domain.
     pub(super) aliases: Vec<String>,
 }
 
-impl<'w> Client<'w> {
-    /// The client of a pod.
-    pub(crate) fn new(world: &World, pod: &'w Pod) -> Self {
-        let (domain, namespace) = (&world.mesh.trust_domain, &pod.namespace);
-        let rest = format!("/ns/{namespace}/sa/{}", pod.service_account);
-        let names = world.mesh.trust_domain_aliases.iter().map(String::as_str);
+/// Identities, each made once.
+#[derive(Debug)]
+pub(crate) struct Identities<'w> {
+    world: &'w World,
+    known: FxHashMap<(&'w str, &'w str), Arc<Identity>>,
+}
+
+impl<'w> Identities<'w> {
+    pub(crate) fn new(world: &'w World) -> Self {
         Self {
-            pod,
-            spiffe: format!("spiffe://{domain}{rest}"),
-            aliases: names
-                .chain(["cluster.local"])
-                .map(|alias| format!("{alias}{rest}"))
-                .collect(),
+            world,
+            known: FxHashMap::default(),
         }
+    }
+
+    /// The identity of a pod: that of its service account.
+    pub(crate) fn of(&mut self, pod: &'w Pod) -> Arc<Identity> {
+        let template = &pod.template;
+        let (namespace, account) = (template.namespace.as_str(), &template.service_account);
+        let mesh = &self.world.mesh;
+        let made = self.known.entry((namespace, account)).or_insert_with(|| {
+            let rest = format!("/ns/{namespace}/sa/{account}");
+            let names = mesh.trust_domain_aliases.iter().map(String::as_str);
+            Arc::new(Identity {
+                spiffe: format!("spiffe://{}{rest}", mesh.trust_domain),
+                aliases: names
+                    .chain(["cluster.local"])
+                    .map(|alias| format!("{alias}{rest}"))
+                    .collect(),
+            })
+        });
+        Arc::clone(made)
     }
 }
 

@@ -12,6 +12,8 @@ mod labels;
 mod mesh;
 mod peers;
 mod policies;
+mod port_table;
+mod relation;
 mod tiers;
 
 pub(crate) use bits::Bits;
@@ -19,13 +21,14 @@ use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
+pub use relation::Relation;
 pub use tiers::AdminRuleId;
 
 use endpoints::Endpoints;
 use ipnet::IpNet;
 use palisade_netmodel::{
-    Direction, Encryption, Endpoint, Flow, MtlsMode, Outcome, Phase, Pod, PodId, PolicyPort,
-    PortSet, Protocol, Tier, World,
+    Direction, Encryption, Endpoint, Flow, MtlsMode, Outcome, Pod, PodId, PolicyPort, PortSet,
+    Protocol, Tier, World,
 };
 use peers::Directory;
 use policies::Policies;
@@ -53,9 +56,9 @@ pub struct Engine<'w> {
     endpoints: Endpoints,
     policies: Policies,
     tiers: Tiers,
-    /// Per endpoint: its identity, if it is a class of pods.
-    clients: Vec<Option<mesh::Client<'w>>>,
-    /// Per endpoint: its proxy, if it has one.
+    /// Per class: its identity. Empty where nobody has a proxy.
+    clients: Vec<mesh::Client<'w>>,
+    /// Per class: its proxy, if it has one. Empty where nobody has.
     receivers: Vec<Option<mesh::Receiver<'w>>>,
 }
 
@@ -83,15 +86,16 @@ impl<'w> Engine<'w> {
         let mut directory = Directory::new(world, &endpoints);
         let policies = Policies::new(world, &endpoints, &mut directory);
         let tiers = Tiers::new(world, &endpoints, &mut directory);
-        let pod = |e| policies::representative(world, &endpoints, e);
-        let clients = endpoints
-            .ids()
-            .map(|e| Some(mesh::Client::new(world, pod(e)?)))
-            .collect();
-        let receivers = endpoints
-            .ids()
-            .map(|e| mesh::Receiver::new(world, pod(e)?))
-            .collect();
+        let meshed = endpoints.ids().any(|e| endpoints.traits(e).proxy);
+        let classes = endpoints.ids().filter(|_| meshed);
+        let pods = classes.filter_map(|e| policies::representative(world, &endpoints, e));
+        let mut identities = mesh::Identities::new(world);
+        let (clients, receivers) = pods
+            .map(|pod| {
+                let client = mesh::Client::new(pod, identities.of(pod));
+                (client, mesh::Receiver::new(world, pod))
+            })
+            .unzip();
         Self {
             world,
             policies,
@@ -164,16 +168,13 @@ impl<'w> Engine<'w> {
     /// Whether the endpoint can start connections: addresses outside, live pods.
     #[must_use]
     pub fn is_source(&self, endpoint: EndpointId) -> bool {
-        match self.pod(endpoint) {
-            Some(pod) => pod.phase == Phase::Live,
-            None => self.address(endpoint).is_some(),
-        }
+        self.endpoints.traits(endpoint).source
     }
 
     /// Whether the endpoint can accept connections.
     #[must_use]
     pub fn is_destination(&self, endpoint: EndpointId) -> bool {
-        self.is_source(endpoint) && self.pod(endpoint).is_none_or(|pod| !pod.host_group)
+        self.endpoints.traits(endpoint).destination
     }
 
     /// A flow between two different members, if there is one: a pod reaches itself whatever the
@@ -243,6 +244,13 @@ impl<'w> Engine<'w> {
         pair
     }
 
+    /// Everything that the policies of all tiers let pass, factored: for questions about all pairs at
+    /// once.
+    #[must_use]
+    pub fn relation(&self) -> Relation {
+        Relation::new(self)
+    }
+
     /// What the policies of all tiers let pass at one end.
     #[must_use]
     pub fn half(
@@ -258,12 +266,24 @@ impl<'w> Engine<'w> {
         if self.shares_node(subject, peer) {
             return Passage::everything();
         }
+        self.policed(direction, source, destination)
+    }
+
+    /// What the policies of all tiers say at one end, whatever node it is on.
+    fn policed(
+        &self,
+        direction: Direction,
+        source: EndpointId,
+        destination: EndpointId,
+    ) -> Passage {
+        let ends = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
         let target = self.pod(destination);
-        let isolated = self
-            .policies
-            .passage(self.world, direction, (subject, peer), target);
+        let isolated = self.policies.passage(direction, ends, target);
         self.tiers
-            .passage(self.world, direction, (subject, peer), target, isolated)
+            .passage(self.world, direction, ends, target, isolated)
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted
@@ -311,11 +331,9 @@ impl<'w> Engine<'w> {
     }
 
     fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'_> {
-        match (
-            self.clients.get(endpoint.index()),
-            self.endpoints.kind(endpoint),
-        ) {
-            (Some(Some(client)), _) => mesh::Source::Pod(client),
+        let client = self.clients.get(endpoint.index());
+        match (client, self.endpoints.kind(endpoint)) {
+            (Some(client), _) => mesh::Source::Pod(client),
             (_, Some(Kind::Addresses { sample, .. })) => mesh::Source::Address(*sample),
             _ => mesh::Source::Nobody,
         }
@@ -341,8 +359,7 @@ impl<'w> Engine<'w> {
             Direction::Egress => (source, destination),
         };
         let target = self.pod(destination);
-        self.policies
-            .admitting_rule(self.world, direction, ends, target, port)
+        self.policies.admitting_rule(direction, ends, target, port)
     }
 
     /// The rules of administrators' policies that accept ports at one end, with these ports.
@@ -405,36 +422,46 @@ impl<'w> Engine<'w> {
         let Some((source, destination)) = ends.zip(self.endpoints.locate(flow.destination)) else {
             return denied;
         };
-        if !self.is_source(source) || !self.is_destination(destination) {
+        let (from, to) = (
+            self.endpoints.traits(source),
+            self.endpoints.traits(destination),
+        );
+        if !from.source || !to.destination {
             return denied;
         }
-        if flow.source == flow.destination && self.pod(source).is_some() {
+        if flow.source == flow.destination && from.pod {
             return (Outcome::Allow, Encryption::None);
         }
         let mut outcome = Outcome::Allow;
-        for (direction, ends, own, peer) in [
+        for (direction, ends, own, peer, traits) in [
             (
                 Direction::Egress,
                 (source, destination),
                 flow.source,
                 flow.destination,
+                to,
             ),
             (
                 Direction::Ingress,
                 (destination, source),
                 flow.destination,
                 flow.source,
+                from,
             ),
         ] {
-            if self.share_node(own, peer) {
+            // Only an address, or a pod on the host network, can be somebody's node.
+            if (traits.host || !traits.pod) && self.share_node(own, peer) {
                 continue;
             }
             let port = (flow.protocol, flow.port);
-            let admits = self.admits(direction, ends, self.pod(destination), port);
+            let admits = self.admits(direction, ends, port);
             outcome = outcome.and(verdict(admits));
         }
         if outcome == Outcome::Deny {
             return denied;
+        }
+        if !to.proxy {
+            return (outcome, Encryption::None);
         }
         let pair = self.mesh_half(source, destination);
         let at = |set: &PortSet| set.contains(flow.protocol, flow.port);
@@ -456,20 +483,19 @@ impl<'w> Engine<'w> {
         &self,
         direction: Direction,
         ends: (EndpointId, EndpointId),
-        target: Option<&Pod>,
         port: (Protocol, u16),
     ) -> Option<bool> {
-        let admits = self
-            .policies
-            .admits(self.world, direction, ends, target, port);
-        let isolated = !self.policies.isolating(direction, ends.0).is_empty();
-        self.tiers.admits(
-            self.world,
-            direction,
-            ends,
-            (target, port),
-            isolated.then_some(admits),
-        )
+        let destination = match direction {
+            Direction::Ingress => ends.0,
+            Direction::Egress => ends.1,
+        };
+        let target = || self.pod(destination);
+        let admits = self.policies.admits(direction, ends, target, port);
+        if !self.tiers.selects(ends.0) {
+            return admits.unwrap_or(Some(true));
+        }
+        self.tiers
+            .admits(self.world, direction, ends, (target(), port), admits)
     }
 }
 

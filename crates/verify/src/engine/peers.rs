@@ -5,10 +5,13 @@ use super::labels::LabelIndex;
 use super::policies::representative;
 use super::tiers;
 use ipnet::IpNet;
-use palisade_netmodel::{NamespaceMatch, NamespacedPods, NetworkPolicy, Peer, Selector, World};
+use palisade_netmodel::{
+    Labels, NamespaceMatch, NamespacedPods, NetworkPolicy, Peer, Selector, World,
+};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Who is meant: for certain, and perhaps (an address that is not known).
@@ -37,6 +40,7 @@ pub(crate) struct Directory<'w> {
     namespaces: LabelIndex,
     /// Those of the world, which alone have labels.
     labelled: RoaringBitmap,
+    labels: Vec<&'w Labels>,
     /// Numbers of namespaces, and their classes.
     numbers: FxHashMap<&'w str, u32>,
     residents: Vec<Residents>,
@@ -59,6 +63,7 @@ impl<'w> Directory<'w> {
             endpoints,
             namespaces: LabelIndex::new(of_namespaces),
             labelled: (0..u32::try_from(world.namespaces.len()).unwrap_or(u32::MAX)).collect(),
+            labels: world.namespaces.values().map(|n| &n.labels).collect(),
             numbers: FxHashMap::default(),
             residents: Vec::with_capacity(world.namespaces.len()),
             pods: LabelIndex::new(of_pods),
@@ -117,7 +122,7 @@ impl<'w> Directory<'w> {
     pub(crate) fn subjects(&self, policy: &NetworkPolicy) -> RoaringBitmap {
         let number = self.numbers.get(policy.object.namespace.as_str());
         match number.and_then(|n| self.residents.get(*n as usize)) {
-            Some(home) => self.pods.select(&policy.pod_selector, &home.selectable),
+            Some(home) => self.select(&policy.pod_selector, &home.selectable),
             None => RoaringBitmap::new(),
         }
     }
@@ -125,11 +130,15 @@ impl<'w> Directory<'w> {
     /// Everybody whom one of the peers means.
     pub(crate) fn union(&mut self, peers: &'w [Peer]) -> Peers {
         let mut out = Peers::default();
+        let mut cells = Vec::new();
         for peer in peers {
             match peer {
                 Peer::Pods { namespaces, pods } => out.yes |= self.pods(namespaces, pods),
-                Peer::Block { cidr, except } => self.block(cidr, except, &mut out),
+                Peer::Block { cidr, except } => self.cells(cidr, except, &mut cells),
             }
+        }
+        if !cells.is_empty() {
+            self.addresses(cells, &mut out);
         }
         out.perhaps -= &out.yes;
         out
@@ -147,8 +156,21 @@ impl<'w> Directory<'w> {
         self.among(&homes, pods)
     }
 
+    fn namespaces_of(&self, selector: &Selector) -> RoaringBitmap {
+        let labels = |n: u32| self.labels.get(n as usize).copied();
+        self.namespaces.select(selector, &self.labelled, labels)
+    }
+
+    fn select(&self, pods: &Selector, base: &RoaringBitmap) -> RoaringBitmap {
+        let labels = |class| {
+            let id = super::EndpointId(class);
+            representative(self.world, self.endpoints, id).map(|pod| &pod.template.labels)
+        };
+        self.pods.select(pods, base, labels)
+    }
+
     fn among(&self, home: &Residents, pods: &Selector) -> RoaringBitmap {
-        let mut set = self.pods.select(pods, &home.selectable);
+        let mut set = self.select(pods, &home.selectable);
         if pods.is_everything() {
             set |= &home.groups;
         }
@@ -162,7 +184,7 @@ impl<'w> Directory<'w> {
         }
         let mut out = Residents::default();
         if let NamespaceMatch::Selector(selector) = namespaces {
-            for number in self.namespaces.select(selector, &self.labelled) {
+            for number in self.namespaces_of(selector) {
                 if let Some(home) = self.residents.get(number as usize) {
                     out.selectable |= &home.selectable;
                     out.groups |= &home.groups;
@@ -180,12 +202,12 @@ impl<'w> Directory<'w> {
             return known.clone();
         }
         let mut homes = RoaringBitmap::new();
-        for number in self.namespaces.select(&wanted.namespaces, &self.labelled) {
+        for number in self.namespaces_of(&wanted.namespaces) {
             if let Some(home) = self.residents.get(number as usize) {
                 homes |= &home.selectable;
             }
         }
-        let found = self.pods.select(&wanted.pods, &homes);
+        let found = self.select(&wanted.pods, &homes);
         self.selected.insert(wanted, found.clone());
         found
     }
@@ -217,30 +239,46 @@ impl<'w> Directory<'w> {
         out
     }
 
-    /// `ipBlock`: the addresses in it, and pods by the address that others see: that of the node on the
-    /// host network; otherwise their own, if the profile says that blocks mean pods.
-    fn block(&self, cidr: &IpNet, except: &[IpNet], out: &mut Peers) {
-        let mut cells: RoaringBitmap = self.endpoints.cells_within(cidr).collect();
-        for hole in except {
-            cells.remove_range(self.endpoints.cells_within(hole));
+    /// `ipBlock`: the cells of its addresses, without those of `except`.
+    fn cells(&self, cidr: &IpNet, except: &[IpNet], out: &mut Vec<Range<u32>>) {
+        let within = self.endpoints.cells_within(cidr);
+        let mut holes: Vec<_> = except
+            .iter()
+            .map(|e| self.endpoints.cells_within(e))
+            .collect();
+        holes.sort_unstable_by_key(|hole| hole.start);
+        let mut next = within.start;
+        for hole in holes {
+            if next < hole.start.min(within.end) {
+                out.push(next..hole.start.min(within.end));
+            }
+            next = next.max(hole.end);
         }
+        if next < within.end {
+            out.push(next..within.end);
+        }
+    }
+
+    /// Some cells, and pods by the address that others see: that of the node on the host network;
+    /// otherwise their own, if the profile says that blocks mean pods.
+    fn addresses(&self, mut cells: Vec<Range<u32>>, out: &mut Peers) {
         let pods_too = self.world.profile.ip_block_matches_pods;
-        if let (Some(first), Some(last)) = (cells.min(), cells.max()) {
-            let offset = self.endpoints.classes();
-            for (place, (hosts, others)) in self.at_place.range(first - offset..=last - offset) {
-                if cells.contains(place + offset) {
-                    out.yes |= hosts;
-                    if pods_too {
-                        out.yes |= others;
-                    }
+        let offset = self.endpoints.classes();
+        cells.sort_unstable_by_key(|range| range.start);
+        for range in cells {
+            let places = range.start - offset..range.end - offset;
+            for (hosts, others) in self.at_place.range(places).map(|(_, at)| at) {
+                out.yes |= hosts;
+                if pods_too {
+                    out.yes |= others;
                 }
             }
+            out.yes.insert_range(range);
         }
         out.perhaps |= &self.nowhere.0;
         if pods_too {
             out.perhaps |= &self.nowhere.1;
         }
-        out.yes |= cells;
     }
 }
 

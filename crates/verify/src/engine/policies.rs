@@ -8,8 +8,7 @@
 use super::endpoints::{EndpointId, Endpoints};
 use super::peers::{Directory, Peers};
 use palisade_netmodel::{
-    Direction, Enforcement, NamespaceMatch, NetworkPolicy, Peer, Pod, PolicyPort, PortSet,
-    Protocol, Rule, World,
+    Direction, Enforcement, NamespaceMatch, Peer, Pod, PolicyPort, PortSet, Protocol, World,
 };
 use rustc_hash::FxHashMap;
 
@@ -60,11 +59,67 @@ pub struct RuleId {
     pub rule: usize,
 }
 
-/// A rule, compiled: who, and where it is written. `None` is everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Compiled {
-    peers: Option<u32>,
+/// A rule, compiled: whom, on which ports, and where it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Compiled {
+    /// The number of its list of peers; `None` is everybody.
+    pub(crate) peers: Option<u32>,
+    /// The number of its list of ports; `None` is all.
+    pub(crate) ports: Option<u32>,
     id: RuleId,
+}
+
+/// A list of ports: numbers, and names that each destination resolves for itself.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    /// The numbers.
+    pub(crate) fixed: PortSet,
+    names: Vec<(Protocol, String)>,
+}
+
+impl Ports {
+    fn of(list: &[PolicyPort]) -> Self {
+        let names = list.iter().filter_map(|port| match port {
+            PolicyPort::Named { protocol, name } => Some((*protocol, name.clone())),
+            PolicyPort::Range { .. } => None,
+        });
+        Self {
+            fixed: ports_on(Some(list), None),
+            names: names.collect(),
+        }
+    }
+
+    /// Whether a name is among them.
+    pub(crate) fn reads_names(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// The ports on a destination; an address has no names.
+    pub(crate) fn on(&self, destination: Option<&Pod>) -> PortSet {
+        let mut set = self.fixed.clone();
+        for (protocol, name) in &self.names {
+            for number in numbers(*protocol, name, destination) {
+                set = set.union(&PortSet::single(*protocol, number));
+            }
+        }
+        set
+    }
+
+    fn hold<'p>(
+        &self,
+        destination: impl FnOnce() -> Option<&'p Pod>,
+        (protocol, port): (Protocol, u16),
+    ) -> bool {
+        if self.fixed.contains(protocol, port) {
+            return true;
+        }
+        if self.names.is_empty() {
+            return false;
+        }
+        let destination = destination();
+        let mut names = self.names.iter().filter(|(of, _)| *of == protocol);
+        names.any(|(of, name)| numbers(*of, name, destination).any(|n| n == port))
+    }
 }
 
 /// What a group of classes shares in one direction: the policies that isolate them.
@@ -72,6 +127,8 @@ struct Compiled {
 pub(crate) struct Signature {
     policies: Vec<usize>,
     rules: Vec<Compiled>,
+    /// Whether a rule names a port.
+    named: bool,
 }
 
 /// The number of a signature in its direction.
@@ -95,14 +152,18 @@ pub(crate) struct Policies {
     egress: Half,
     /// Every distinct list of peers.
     peers: Vec<Peers>,
+    /// Every distinct list of ports.
+    ports: Vec<Ports>,
     enforced: bool,
 }
 
-/// The rules of all policies, and every distinct list of peers.
+/// The rules of all policies, and every distinct list of peers and ports.
 struct Compiler<'w, 'd> {
     directory: &'d mut Directory<'w>,
     peers: Vec<Peers>,
-    numbers: FxHashMap<&'w [Peer], u32>,
+    peer_numbers: FxHashMap<&'w [Peer], u32>,
+    ports: Vec<Ports>,
+    port_numbers: FxHashMap<&'w [PolicyPort], u32>,
 }
 
 impl Policies {
@@ -120,7 +181,9 @@ impl Policies {
         let mut compiler = Compiler {
             directory,
             peers: Vec::new(),
-            numbers: FxHashMap::default(),
+            peer_numbers: FxHashMap::default(),
+            ports: Vec::new(),
+            port_numbers: FxHashMap::default(),
         };
         let mut half = |direction| {
             let mut isolating: Vec<Vec<usize>> = vec![Vec::new(); endpoints.classes() as usize];
@@ -141,6 +204,7 @@ impl Policies {
             ingress,
             egress,
             peers: compiler.peers,
+            ports: compiler.ports,
             enforced: world.profile.cni.enforcement != Enforcement::NotEnforced,
         }
     }
@@ -164,6 +228,28 @@ impl Policies {
             .signatures
             .get(id as usize)
             .filter(|_| id != OPEN)
+    }
+
+    /// Whether a rule of a signature names a port.
+    pub(crate) fn reads_names(&self, direction: Direction, signature: SignatureId) -> bool {
+        let signature = self.half(direction).signatures.get(signature as usize);
+        signature.is_some_and(|s| s.named)
+    }
+
+    /// The rules of a signature.
+    pub(crate) fn rules(&self, direction: Direction, signature: SignatureId) -> &[Compiled] {
+        let signature = self.half(direction).signatures.get(signature as usize);
+        signature.map_or(&[], |s| &s.rules)
+    }
+
+    /// A list of ports by its number.
+    pub(crate) fn ports(&self, id: u32) -> Option<&Ports> {
+        self.ports.get(id as usize)
+    }
+
+    /// A list of peers by its number.
+    pub(crate) fn peers(&self, id: u32) -> Option<&Peers> {
+        self.peers.get(id as usize)
     }
 
     /// The policies that isolate an endpoint.
@@ -193,22 +279,24 @@ impl Policies {
     /// if no policy isolates it.
     pub(crate) fn passage(
         &self,
-        world: &World,
         direction: Direction,
         (subject, peer): (EndpointId, EndpointId),
         destination: Option<&Pod>,
     ) -> Option<Passage> {
         let signature = self.signature(direction, subject)?;
         let mut passage = Passage::nothing();
-        for compiled in &signature.rules {
-            let means = self.means(compiled, peer);
+        for rule in &signature.rules {
+            let means = self.means(rule, peer);
             if means == Some(false) {
                 continue;
             }
-            let Some(rule) = rule(world, direction, compiled.id) else {
-                continue;
+            let ports = match rule.ports {
+                None => PortSet::all(),
+                Some(id) => self
+                    .ports(id)
+                    .map(|p| p.on(destination))
+                    .unwrap_or_default(),
             };
-            let ports = ports_on(rule.ports.as_deref(), destination);
             passage.may = passage.may.union(&ports);
             if means == Some(true) {
                 passage.must = passage.must.union(&ports);
@@ -217,50 +305,54 @@ impl Policies {
         Some(passage)
     }
 
-    /// Whether one port passes: certainly, perhaps (`None`), or not. No set is built.
-    pub(crate) fn admits(
+    /// Whether one port passes: certainly, perhaps (`None` inside), or not. `None` if no policy isolates
+    /// the subject. No set is built.
+    pub(crate) fn admits<'p>(
         &self,
-        world: &World,
         direction: Direction,
         (subject, peer): (EndpointId, EndpointId),
-        destination: Option<&Pod>,
+        destination: impl Fn() -> Option<&'p Pod>,
         port: (Protocol, u16),
-    ) -> Option<bool> {
-        let Some(signature) = self.signature(direction, subject) else {
-            return Some(true);
-        };
+    ) -> Option<Option<bool>> {
+        let signature = self.signature(direction, subject)?;
         let mut perhaps = false;
-        for compiled in &signature.rules {
-            let means = self.means(compiled, peer);
-            let on = |r: &Rule| on_port(r.ports.as_deref(), destination, port);
-            if means == Some(false) || !rule(world, direction, compiled.id).is_some_and(on) {
+        for rule in &signature.rules {
+            if !self.on_port(rule, &destination, port) {
                 continue;
             }
-            if means == Some(true) {
-                return Some(true);
+            match self.means(rule, peer) {
+                Some(true) => return Some(Some(true)),
+                Some(false) => {}
+                None => perhaps = true,
             }
-            perhaps = true;
         }
-        if perhaps { None } else { Some(false) }
+        Some((!perhaps).then_some(false))
+    }
+
+    fn on_port<'p>(
+        &self,
+        rule: &Compiled,
+        destination: impl Fn() -> Option<&'p Pod>,
+        port: (Protocol, u16),
+    ) -> bool {
+        rule.ports
+            .is_none_or(|id| self.ports(id).is_some_and(|p| p.hold(destination, port)))
     }
 
     /// The first rule that lets a port pass, certain ones before possible ones.
     pub(crate) fn admitting_rule(
         &self,
-        world: &World,
         direction: Direction,
         (subject, peer): (EndpointId, EndpointId),
         destination: Option<&Pod>,
         port: (Protocol, u16),
     ) -> Option<RuleId> {
         let rules = &self.signature(direction, subject)?.rules;
-        let on = |r: &Rule| on_port(r.ports.as_deref(), destination, port);
         let admitting = |wanted: Option<bool>| {
-            let mut found = rules.iter().filter(|compiled| {
-                self.means(compiled, peer) == wanted
-                    && rule(world, direction, compiled.id).is_some_and(on)
+            let mut found = rules.iter().filter(|rule| {
+                self.means(rule, peer) == wanted && self.on_port(rule, || destination, port)
             });
-            found.next().map(|compiled| compiled.id)
+            found.next().map(|rule| rule.id)
         };
         admitting(Some(true)).or_else(|| admitting(None))
     }
@@ -298,6 +390,7 @@ impl<'w> Compiler<'w, '_> {
         policies: &[usize],
     ) -> Signature {
         let mut rules = Vec::new();
+        let mut named = false;
         for &policy in policies {
             let list = world.network_policies.get(policy);
             let list = list.and_then(|p| p.rules(direction)).unwrap_or_default();
@@ -306,31 +399,40 @@ impl<'w> Compiler<'w, '_> {
                     policy,
                     rule: index,
                 };
-                let peers = rule.peers.as_deref().map(|peers| self.number(peers));
-                rules.push(Compiled { peers, id });
+                let peers = rule.peers.as_deref().map(|peers| self.peer_list(peers));
+                let ports = rule.ports.as_deref().map(|ports| self.port_list(ports));
+                let list = ports.and_then(|id| self.ports.get(id as usize));
+                named |= list.is_some_and(Ports::reads_names);
+                rules.push(Compiled { peers, ports, id });
             }
         }
         Signature {
             policies: policies.to_vec(),
             rules,
+            named,
         }
     }
 
-    fn number(&mut self, peers: &'w [Peer]) -> u32 {
-        if let Some(known) = self.numbers.get(peers) {
+    fn peer_list(&mut self, peers: &'w [Peer]) -> u32 {
+        if let Some(known) = self.peer_numbers.get(peers) {
             return *known;
         }
         let next = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
         let found = self.directory.union(peers);
         self.peers.push(found);
-        self.numbers.insert(peers, next);
+        self.peer_numbers.insert(peers, next);
         next
     }
-}
 
-fn rule(world: &World, direction: Direction, id: RuleId) -> Option<&Rule> {
-    let policy: &NetworkPolicy = world.network_policies.get(id.policy)?;
-    policy.rules(direction)?.get(id.rule)
+    fn port_list(&mut self, ports: &'w [PolicyPort]) -> u32 {
+        if let Some(known) = self.port_numbers.get(ports) {
+            return *known;
+        }
+        let next = u32::try_from(self.ports.len()).unwrap_or(u32::MAX);
+        self.ports.push(Ports::of(ports));
+        self.port_numbers.insert(ports, next);
+        next
+    }
 }
 
 /// A rule's ports as numbers. A named port is looked up on the destination pod, with its protocol;
@@ -355,27 +457,6 @@ pub(crate) fn ports_on(ports: Option<&[PolicyPort]>, destination: Option<&Pod>) 
         }
     }
     set
-}
-
-/// The same for one port.
-fn on_port(
-    ports: Option<&[PolicyPort]>,
-    destination: Option<&Pod>,
-    (protocol, number): (Protocol, u16),
-) -> bool {
-    let Some(ports) = ports else {
-        return true;
-    };
-    ports.iter().any(|port| match port {
-        PolicyPort::Range {
-            protocol: of,
-            first,
-            last,
-        } => *of == protocol && (*first..=*last).contains(&number),
-        PolicyPort::Named { protocol: of, name } => {
-            *of == protocol && numbers(*of, name, destination).any(|n| n == number)
-        }
-    })
 }
 
 fn numbers(protocol: Protocol, name: &str, destination: Option<&Pod>) -> impl Iterator<Item = u16> {

@@ -14,7 +14,7 @@ use palisade_netmodel::{
     NamespacedPods, Pod, PortSet, Protocol, Selector, Tier, World,
 };
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// A rule of an administrator's policy by position.
@@ -246,6 +246,53 @@ impl Tiers {
         let next = isolated.map(|passage| (passage.must, passage.may));
         let (must, may) = self.judge(question, signature, &on, next);
         Passage { must, may }
+    }
+
+    /// Whether a policy selects an endpoint.
+    pub(crate) fn selects(&self, subject: EndpointId) -> bool {
+        self.signature_of(subject) != 0
+    }
+
+    /// The signature of an endpoint; 0 if no policy selects it.
+    pub(crate) fn signature_of(&self, subject: EndpointId) -> u32 {
+        self.of.get(subject.index()).copied().unwrap_or_default()
+    }
+
+    /// Every distinct list of peers that rules of an endpoint's policies ask about.
+    pub(crate) fn peers_of(&self, direction: Direction, subject: EndpointId) -> Vec<&Peers> {
+        let rules = self.policies_of(subject).filter_map(|policy| {
+            let rules = self.rules.get(policy)?;
+            Some(match direction {
+                Direction::Ingress => &rules.ingress,
+                Direction::Egress => &rules.egress,
+            })
+        });
+        let numbers: BTreeSet<u32> = rules.flatten().map(|rule| rule.peers).collect();
+        let peers = numbers.into_iter().map(|n| self.peers.get(n as usize));
+        peers.flatten().collect()
+    }
+
+    /// Whether a rule of an endpoint's policies names a port.
+    pub(crate) fn reads_names(
+        &self,
+        world: &World,
+        direction: Direction,
+        subject: EndpointId,
+    ) -> bool {
+        self.policies_of(subject).any(|policy| {
+            let policy = world.admin_policies.get(policy);
+            let rules = policy.map_or(&[][..], |p| p.rules(direction));
+            let mut ports = rules.iter().flat_map(|r| r.ports.iter().flatten());
+            ports.any(|port| matches!(port, AdminPort::Named(_)))
+        })
+    }
+
+    fn policies_of(&self, subject: EndpointId) -> impl Iterator<Item = usize> {
+        let signature = self.signature(subject);
+        let tiers = signature
+            .into_iter()
+            .flat_map(|s| s.admin.iter().chain(&s.baseline));
+        tiers.flatten().flatten().copied()
     }
 
     /// Whether one port passes: certainly, perhaps (`None`), or not.

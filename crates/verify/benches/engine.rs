@@ -1,0 +1,131 @@
+//! The engine over size. Run with `cargo bench -p palisade-verify`.
+//!
+//! Cost model, with P pods, C classes of equal pods, N NetworkPolicies, L distinct lists of peers and S
+//! distinct signatures: *model* is P (one look at a shared template) + C × labels that selectors read + N
+//! (a few operations on bitmaps for each selector) + L; *relation* is the rules of the S signatures, each a
+//! few operations on bitmaps; a *query* is the rules of two signatures. Nothing depends on P × P or C × C.
+//! Ten times the pods at the same number of workloads therefore cost only the first term more.
+//!
+//! One thread. Times are medians of what the thread itself ran (Linux; elsewhere of the clock): other work
+//! on the machine counts little. Compare them within one run only.
+
+use palisade_netmodel::{Endpoint, Flow, PodId, Protocol, World};
+use palisade_testkit::clusters::{Shape, world};
+use palisade_verify::Engine;
+use std::hint::black_box;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+fn main() {
+    println!(
+        "{:<34} {:>8} {:>8} {:>9} {:>10} {:>12} {:>10}",
+        "shape", "pods", "policies", "endpoints", "model ms", "relation ms", "query us"
+    );
+    let largest = Shape::largest();
+    let shapes = [
+        ("1,000 pods", Shape::default()),
+        ("a hundredth of the largest", Shape::part(100)),
+        ("a tenth of the largest", Shape::part(10)),
+        (
+            "the largest, a tenth of the pods",
+            Shape {
+                pods: 15_000,
+                ..largest.clone()
+            },
+        ),
+        ("the largest", largest.clone()),
+        (
+            "every pod its own class",
+            Shape {
+                unique_labels: true,
+                ..largest.clone()
+            },
+        ),
+        (
+            "10,000 CIDRs in a rule",
+            Shape {
+                blocks: 10_000,
+                ..Shape::part(100)
+            },
+        ),
+        (
+            "dual stack",
+            Shape {
+                dual_stack: true,
+                ..largest
+            },
+        ),
+        (
+            "NotIn over 1,000 values",
+            Shape {
+                not_in: 1_000,
+                ..Shape::part(10)
+            },
+        ),
+    ];
+    for (name, shape) in shapes {
+        let world = world(&shape);
+        let runs = if shape.pods > 50_000 { 3 } else { 7 };
+        let model = median(runs, || drop(black_box(Engine::new(&world))));
+        let engine = Engine::new(&world);
+        let relation = median(runs, || drop(black_box(engine.relation())));
+        println!(
+            "{name:<34} {:>8} {:>8} {:>9} {:>10.2} {:>12.2} {:>10.3}",
+            shape.pods,
+            world.network_policies.len(),
+            engine.len(),
+            model * 1e3,
+            relation * 1e3,
+            queries(&world, &engine) * 1e6
+        );
+    }
+}
+
+/// Seconds of the middle run; short work is repeated, since the clock of a thread is coarse.
+fn median(runs: usize, mut work: impl FnMut()) -> f64 {
+    let start = Instant::now();
+    work();
+    let once = start.elapsed().as_secs_f64().max(1e-6);
+    let times = (1..10_000)
+        .find(|n| f64::from(*n) * once > 0.1)
+        .unwrap_or(10_000);
+    let mut seconds: Vec<f64> = (0..runs)
+        .map(|_| {
+            let start = now();
+            (0..times).for_each(|_| work());
+            (now() - start).as_secs_f64() / f64::from(times)
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(runs / 2).copied().unwrap_or_default()
+}
+
+/// How long this thread has run, or any clock.
+fn now() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let ran = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let nanoseconds = ran.and_then(|text| text.split(' ').next()?.parse().ok());
+    match nanoseconds {
+        Some(nanoseconds) => Duration::from_nanos(nanoseconds),
+        None => START.get_or_init(Instant::now).elapsed(),
+    }
+}
+
+/// Seconds for one flow between two pods, over flows between pods all over the cluster.
+fn queries(world: &World, engine: &Engine<'_>) -> f64 {
+    let pods = u32::try_from(world.pods.len()).unwrap_or(u32::MAX);
+    let flow = |i: u32| Flow {
+        source: Endpoint::Pod(PodId(i.wrapping_mul(7919) % pods)),
+        destination: Endpoint::Pod(PodId(i.wrapping_mul(104_729) % pods)),
+        protocol: Protocol::Tcp,
+        port: 8080,
+    };
+    let flows: Vec<Flow> = (1..100_000).map(flow).collect();
+    let seconds = median(3, || {
+        for flow in &flows {
+            black_box(engine.decide(flow));
+        }
+    });
+    seconds / flows.len() as f64
+}
