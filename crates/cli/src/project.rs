@@ -126,6 +126,19 @@ impl Project {
         })
     }
 
+    /// The same project with one more manifest, which is no file. For projects without a matrix.
+    pub(crate) fn with_text(self, name: &str, text: &str) -> Result<Self, Failure> {
+        let mut reader = Reader::with(self.sources);
+        let mut inputs = self.inputs;
+        let added = reader.text(name, text.as_bytes());
+        inputs.extend(added.map(|file| (file, Role::Workloads)));
+        let loaded = load(&reader.sources, &inputs, &Options::default());
+        let diagnostics = loaded.diagnostics.clone();
+        let mut project = Self::finish(reader, None, Some(loaded), diagnostics)?;
+        project.inputs = inputs;
+        Ok(project)
+    }
+
     /// Prints the warnings of reading.
     pub(crate) fn print_warnings(&self, terminal: &mut Terminal<'_>) {
         exit::print(terminal, &self.diagnostics, &self.sources);

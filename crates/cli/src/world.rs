@@ -29,6 +29,16 @@ pub(crate) struct WorldArgs {
 impl WorldArgs {
     /// Reads the manifests and prints the warnings of reading. A world without workloads is an error.
     pub(crate) fn read(&self, terminal: &mut Terminal<'_>) -> Result<(Project, World), Failure> {
+        let (project, world) = self.load()?;
+        project.print_warnings(terminal);
+        if world.pods.is_empty() {
+            return Err(no_workloads(&self.path));
+        }
+        Ok((project, world))
+    }
+
+    /// Reads the manifests, whatever they hold.
+    pub(crate) fn load(&self) -> Result<(Project, World), Failure> {
         let sources = SourceArgs {
             policies: self.policies.clone(),
             ..SourceArgs::default()
@@ -38,11 +48,7 @@ impl WorldArgs {
             manifests: true,
         };
         let project = Project::read(&self.path, &sources, needs)?;
-        project.print_warnings(terminal);
         let world = project.world(&self.choice())?;
-        if world.pods.is_empty() {
-            return Err(no_workloads(&self.path));
-        }
         Ok((project, world))
     }
 

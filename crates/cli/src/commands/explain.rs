@@ -5,6 +5,7 @@ use crate::choice::ChoiceArgs;
 use crate::exit::{Exit, Failure};
 use crate::project::{Needs, Project, SourceArgs};
 use crate::verdict::{FormatName, OutputArgs};
+use crate::world::no_workloads;
 use crate::{Terminal, pods};
 use clap::Args;
 use palisade_diagnostics::Verdict;
@@ -12,9 +13,11 @@ use palisade_netmodel::Flow;
 use std::path::PathBuf;
 
 /// Explain one connection: every layer, the deciding rule of each with its line, and what to change.
+///
+/// It needs no matrix.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
+    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade explain shop/web shop/db 5432 -\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
 )]
 pub(crate) struct Arguments {
     /// Source: NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.
@@ -26,8 +29,8 @@ pub(crate) struct Arguments {
     /// Port of the destination pod, for example 8080 or 53/UDP.
     #[arg(value_name = "PORT[/PROTO]")]
     port: String,
-    /// Project directory (manifests in manifests/), or any directory with manifests.
-    #[arg(value_name = "DIR", default_value = ".")]
+    /// Manifests: a directory (its manifests/ if there is one), a file, or - for standard input.
+    #[arg(value_name = "PATH", default_value = ".")]
     directory: PathBuf,
     #[command(flatten)]
     sources: SourceArgs,
@@ -52,6 +55,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         ..ChoiceArgs::default()
     };
     let world = project.world(&choice)?;
+    if world.pods.is_empty() {
+        return Err(no_workloads(&arguments.directory));
+    }
     let source = pods::find(&world, &arguments.source, None)?;
     let flow = Flow {
         source,

@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
 }
 
 /// The ports of all `--port` together.
-fn ports(words: &[String]) -> Result<Option<PortSet>, Failure> {
+pub(super) fn ports(words: &[String]) -> Result<Option<PortSet>, Failure> {
     if words.is_empty() {
         return Ok(None);
     }

@@ -6,6 +6,7 @@ mod completions;
 mod diff;
 mod docs;
 mod explain;
+mod exposure;
 mod fmt;
 mod lint;
 mod list;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     List(list::Arguments),
     Diff(diff::Arguments),
     Explain(explain::Arguments),
+    Exposure(exposure::Arguments),
     Docs(docs::Arguments),
     Check(check::Arguments),
     Lint(lint::Arguments),
@@ -43,6 +45,7 @@ impl Command {
             Self::List(arguments) => list::run(&arguments, terminal),
             Self::Diff(arguments) => diff::run(&arguments, terminal),
             Self::Explain(arguments) => explain::run(&arguments, terminal),
+            Self::Exposure(arguments) => exposure::run(&arguments, terminal),
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
             Self::Lint(arguments) => lint::run(&arguments, terminal),

@@ -10,6 +10,7 @@ mod capabilities;
 mod diff;
 mod documents;
 mod examples;
+mod exposure;
 mod formats;
 mod lints;
 mod readme;

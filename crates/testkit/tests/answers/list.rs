@@ -15,7 +15,7 @@ use proptest::test_runner::{Config, TestRunner};
 const WORLDS: u32 = 500;
 
 /// What the graph says of a flow.
-fn said(graph: &Graph, meant: &[Meant], flow: &Flow) -> (Outcome, Option<String>) {
+pub(crate) fn said(graph: &Graph, meant: &[Meant], flow: &Flow) -> (Outcome, Option<String>) {
     let covering: Vec<&Link> = graph
         .links
         .iter()
@@ -33,7 +33,7 @@ fn said(graph: &Graph, meant: &[Meant], flow: &Flow) -> (Outcome, Option<String>
     }
 }
 
-fn wire(encryption: Encryption) -> &'static str {
+pub(crate) fn wire(encryption: Encryption) -> &'static str {
     match encryption {
         Encryption::None => "plaintext possible",
         Encryption::Tls => "TLS",

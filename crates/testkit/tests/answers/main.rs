@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod exposure;
+#[cfg(test)]
 mod list;
 #[cfg(test)]
 mod words;

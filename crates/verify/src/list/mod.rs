@@ -12,7 +12,7 @@ mod sets;
 mod words;
 
 pub(crate) use parties::{Parties, Role};
-pub(crate) use relation::{Answer, Relation, facts};
+pub(crate) use relation::{Answer, Relation, Side, facts};
 pub use select::Selection;
 pub(crate) use words::{count, enforcement, wire};
 
@@ -21,7 +21,7 @@ use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Report, Section, Table};
 use palisade_netmodel::{PortSet, World};
 use picture::Row;
-use relation::{Group, Side};
+use relation::Group;
 use sets::NamedSets;
 use std::collections::BTreeSet;
 
@@ -75,7 +75,7 @@ pub fn list(
     Ok(report)
 }
 
-fn too_large(pairs: usize) -> Diagnostic {
+pub(crate) fn too_large(pairs: usize) -> Diagnostic {
     Diagnostic::error(
         "PAL0340",
         format!("the answer has {pairs} pairs of ends that behave differently, which is too many"),
@@ -112,26 +112,47 @@ fn rows(engine: &Engine<'_>, relation: &Relation, query: &Query) -> Report {
         Side::Destination
     };
     let parties = Parties::new(engine, query.by == By::Pod);
+    let mut report = sections(&parties, &[(relation, side)]);
+    summarise(&mut report, engine, relation, &parties);
+    report
+}
+
+/// One section for each group of ends of each relation, told from one of its sides, and all as a graph.
+pub(crate) fn sections(parties: &Parties<'_>, relations: &[(&Relation, Side)]) -> Report {
+    let engine = parties.engine();
     let mesh = words::has_mesh(engine.world());
-    let groups = relation.groups(side);
-    let mut report = Report::new("");
-    let mut ordered: Vec<(Vec<String>, &Group)> = groups
+    let groups: Vec<(Side, Vec<Group>)> = relations
         .iter()
-        .filter(|group| !group.rows.is_empty())
-        .map(|group| (parties.describe(&group.subjects, subjects_of(side)), group))
+        .map(|(relation, side)| (*side, relation.groups(*side)))
         .collect();
-    ordered.sort_by(|a, b| a.0.cmp(&b.0));
-    let peers = ordered.iter().flat_map(|(_, group)| &group.rows);
-    let named = NamedSets::new(peers.map(|(_, set)| parties.describe(set, peers_of(side))));
+    let mut ordered: Vec<(usize, Vec<String>, Side, &Group)> = Vec::new();
+    for (index, (side, groups)) in groups.iter().enumerate() {
+        let busy = groups.iter().filter(|group| !group.rows.is_empty());
+        ordered.extend(busy.map(|group| {
+            let names = parties.describe(&group.subjects, subjects_of(*side));
+            (index, names, *side, group)
+        }));
+    }
+    ordered.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    let peers = ordered
+        .iter()
+        .flat_map(|(_, _, side, group)| group.rows.iter().map(|(_, set)| (*side, set)));
+    let named = NamedSets::new(peers.map(|(side, set)| parties.describe(set, peers_of(side))));
+    let mut report = Report::new("");
     report.sections = ordered
         .iter()
-        .map(|(names, group)| section(&parties, side, names, group, &named, mesh))
+        .map(|(_, names, side, group)| section(parties, *side, names, group, &named, mesh))
         .collect();
-    report.sections.extend(idle(&parties, side, &groups));
+    let idle = groups
+        .iter()
+        .filter_map(|(side, groups)| idle(parties, *side, groups));
+    report.sections.extend(idle);
     report.sections.extend(named.section());
-    let rows = picture_rows(side, &groups);
-    report.graph = Some(picture::graph(engine, &parties, &rows, mesh));
-    summarise(&mut report, engine, relation, &parties);
+    let rows: Vec<Row> = groups
+        .iter()
+        .flat_map(|(side, groups)| picture_rows(*side, groups))
+        .collect();
+    report.graph = Some(picture::graph(engine, parties, &rows, mesh));
     report
 }
 

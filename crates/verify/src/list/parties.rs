@@ -60,6 +60,11 @@ impl<'e> Parties<'e> {
         }
     }
 
+    /// The engine whose endpoints are named.
+    pub(crate) fn engine(&self) -> &'e Engine<'e> {
+        self.engine
+    }
+
     /// The set as a list of names; nobody is an empty list.
     pub(crate) fn describe(&self, set: &[EndpointId], role: Role) -> Vec<String> {
         let pods = set
