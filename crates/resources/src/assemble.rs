@@ -33,6 +33,12 @@ pub(crate) fn assemble(mut objects: Objects, options: &Options) -> World {
     world.peer_authentications = authentications.map(|(_, policy)| policy).collect();
     world.services = objects.services;
     world.services.sort_by(|a, b| a.object.cmp(&b.object));
+    world.nodes = objects.nodes;
+    world.nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    world.admin_policies = objects.admin_policies;
+    world
+        .admin_policies
+        .sort_by(|a, b| (a.kind, &a.object).cmp(&(b.kind, &b.object)));
     world.network_policies = objects.network_policies;
     world
         .network_policies

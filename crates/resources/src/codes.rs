@@ -118,6 +118,24 @@ codes! {
     SUBSET_TLS = "PAL0168";
     /// A field that the API server requires and no answer needs.
     INCOMPLETE = "PAL0169";
+    /// A peer of a kind that is not known: its rule fails closed.
+    UNKNOWN_PEER = "PAL0170";
+    /// More items than the API server takes.
+    TOO_MANY_ITEMS = "PAL0171";
+    /// None or several of some fields of which one must be given.
+    ONE_OF = "PAL0172";
+    /// A range of ports that does not rise.
+    RANGE_ORDER = "PAL0173";
+    /// The name of a port beside addresses, which have none.
+    NAMED_ADDRESS = "PAL0174";
+    /// A BaselineAdminNetworkPolicy that is not named `default`.
+    BASELINE_NAME = "PAL0175";
+    /// A domain name, or one where none is allowed.
+    DOMAIN_NAME = "PAL0176";
+    /// The name of a rule.
+    LONG_NAME = "PAL0177";
+    /// A list that needs an item.
+    NO_ITEMS = "PAL0178";
     /// More problems than are told.
     TOO_MANY = "PAL0165";
 }

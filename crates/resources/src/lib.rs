@@ -4,6 +4,7 @@
 //! the API server and Istio's webhook do it, every violation is told, and an object in error is
 //! left out. [`emit`] writes objects; what it writes reads back as the same model.
 
+mod administrators;
 mod assemble;
 mod cidr;
 mod cni;

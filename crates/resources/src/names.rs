@@ -102,6 +102,20 @@ pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_part)
 }
 
+/// A domain name of two labels or more, perhaps with a dot at the end (`network-policy-api, DomainName`).
+pub(crate) fn is_domain(text: &str) -> bool {
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        let edge = |c: char| c.is_ascii_alphanumeric();
+        label.starts_with(edge)
+            && label.ends_with(edge)
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    labels.contains('.') && labels.split('.').all(is_label)
+}
+
 /// The name of a port (RFC 6335, `IANA_SVC_NAME`).
 pub(crate) fn is_port_name(text: &str) -> bool {
     text.len() <= 15
@@ -184,6 +198,18 @@ mod tests {
         ] {
             let found = (is_label(text), is_subdomain(text), is_port_name(text));
             assert_eq!(found, (label, subdomain, port), "{text}");
+        }
+        for (text, domain) in [
+            ("example.com", true),
+            ("Example.com.", true),
+            ("a_b.example.com", true),
+            ("example", false),
+            ("a..b", false),
+            ("-a.b", false),
+            ("*.a.b", false),
+            (".", false),
+        ] {
+            assert_eq!(is_domain(text), domain, "{text}");
         }
         assert!(NameRule::Service.holds("a1") && !NameRule::Service.holds("1a"));
         assert!(NameRule::CronJob.holds(&long[..52]) && !NameRule::CronJob.holds(&long[..53]));

@@ -3,8 +3,9 @@
 use crate::head::Head;
 use crate::pods::PodShape;
 use palisade_netmodel::{
-    AddressSet, AuthorizationPolicy, DestinationRule, Doors, Gateway, Namespace, NetworkPolicy,
-    ObjectRef, OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry, SidecarScope,
+    AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Doors, Gateway, Namespace,
+    NetworkPolicy, Node, ObjectRef, OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry,
+    SidecarScope,
 };
 use std::collections::BTreeSet;
 
@@ -18,7 +19,9 @@ pub(crate) struct Objects {
     pub(crate) templates: Vec<Template>,
     pub(crate) pods: Vec<RealPod>,
     pub(crate) services: Vec<Service>,
+    pub(crate) nodes: Vec<Node>,
     pub(crate) network_policies: Vec<NetworkPolicy>,
+    pub(crate) admin_policies: Vec<AdminPolicy>,
     /// With their creation time.
     pub(crate) peer_authentications: Vec<(Option<String>, PeerAuthentication)>,
     pub(crate) authorization_policies: Vec<AuthorizationPolicy>,

@@ -213,8 +213,13 @@ fn pod() -> impl Strategy<Value = Pod> {
             named_ports,
             proxy,
         )| {
+            // The host network of nodes is always there, and what does not run is on no node.
+            let phase = if host_group { Phase::Live } else { phase };
             let known = |a: Option<IpAddr>| AddressSet {
-                known: a.into_iter().collect(),
+                known: a
+                    .into_iter()
+                    .filter(|_| phase != Phase::ScaledToZero)
+                    .collect(),
             };
             let proxy = if host_network || host_group {
                 Proxy::None {

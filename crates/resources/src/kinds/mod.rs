@@ -1,7 +1,10 @@
 //! The kinds that are read: one module each, one line in [`KINDS`].
 
+mod admin_network_policy;
 mod api_gateway;
 mod authorization_policy;
+mod baseline_admin_network_policy;
+mod cluster_network_policy;
 mod config_map;
 mod cron_job;
 mod daemon_set;
@@ -17,6 +20,7 @@ mod job;
 mod mutating_webhook;
 pub(crate) mod namespace;
 mod network_policy;
+mod node;
 mod peer_authentication;
 pub(crate) mod pod;
 mod reference_grant;
@@ -93,7 +97,10 @@ impl Kind {
 /// Every kind that is read.
 pub const KINDS: &[Kind] = &[
     api_gateway::KIND,
+    admin_network_policy::KIND,
     authorization_policy::KIND,
+    baseline_admin_network_policy::KIND,
+    cluster_network_policy::KIND,
     config_map::KIND,
     cron_job::KIND,
     daemon_set::KIND,
@@ -109,6 +116,7 @@ pub const KINDS: &[Kind] = &[
     mutating_webhook::KIND,
     namespace::KIND,
     network_policy::KIND,
+    node::KIND,
     peer_authentication::KIND,
     pod::KIND,
     reference_grant::KIND,
