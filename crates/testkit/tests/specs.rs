@@ -50,7 +50,7 @@ fn check(engine: &dyn Contract) {
         failures.len(),
         failures.join("\n")
     );
-    assert!(pages.len() >= 65, "only {} pages", pages.len());
+    assert!(pages.len() >= 100, "only {} pages", pages.len());
 }
 
 #[test]
