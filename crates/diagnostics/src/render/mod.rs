@@ -3,6 +3,7 @@
 use crate::{Report, Sources};
 
 mod bundle;
+mod columns;
 mod csv;
 mod dot;
 mod github;
@@ -12,6 +13,7 @@ mod junit;
 mod markdown;
 mod mermaid;
 mod sarif;
+mod svg;
 mod text;
 
 pub use json::SCHEMA as REPORT_SCHEMA;
@@ -48,4 +50,4 @@ pub const FORMATS: &[Format] = &[
 ];
 
 /// Every format of a picture: for answers that have a graph.
-pub const PICTURES: &[Format] = &[dot::PICTURE, mermaid::PICTURE];
+pub const PICTURES: &[Format] = &[svg::PICTURE, dot::PICTURE, mermaid::PICTURE];

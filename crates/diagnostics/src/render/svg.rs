@@ -1,0 +1,243 @@
+//! A picture for browsers that needs nothing else: callers at the left, what passes in the middle, the
+//! called at the right. Pointing at a box in the middle shows its lines alone.
+
+use super::columns::{Area, Columns, Knot, LINE, PAD, columns};
+use super::html::escaped;
+use super::{Format, Style};
+use crate::layout::printable_line;
+use crate::{Change, Graph, Report, Sources};
+use std::fmt::Write as _;
+
+/// See the module.
+pub(super) const PICTURE: Format = Format {
+    name: "svg",
+    about: "a picture for browsers",
+    render,
+};
+
+/// Height of title and legend.
+const TOP: usize = 70;
+/// Least width, for the legend.
+const MIN_WIDTH: usize = 760;
+/// Length of an arrowhead.
+const TIP: usize = 7;
+
+/// Colours of lines, told apart also by people who see few of them (Okabe and Ito, 2008).
+const COLORS: [&str; 6] = [
+    "#0072b2", "#d55e00", "#009e73", "#8a5a9c", "#7a6a00", "#4d4d4d",
+];
+
+const STYLES: &str = "text{font:12px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2328}\
+.t{font-size:16px;font-weight:600}.g{font-weight:600;fill:#59636e}.s{fill:#59636e}\
+.f{fill:#f6f8fa;stroke:#d1d9e0}.b{fill:#fff;stroke:#8c959f}.o{fill:#fff;stroke:#8c959f;stroke-dasharray:5 3}\
+.k path{fill:none;stroke-width:1.4;opacity:.6}.k rect{fill:#fff}.d path{stroke-dasharray:6 4}\
+svg:has(.k:hover) .k:not(:hover){opacity:.12}.k:hover path{stroke-width:2.4;opacity:1}";
+
+fn render(report: &Report, _: &Sources, _: &Style) -> String {
+    let empty = Graph::default();
+    let graph = report.graph.as_ref().unwrap_or(&empty);
+    let placed = columns(graph, TOP);
+    let (width, height) = (placed.width.max(MIN_WIDTH), placed.height);
+    let title = escaped(&printable_line(&report.title));
+    let mut out = String::new();
+    // Writing to a string cannot fail, here and below.
+    let _ = writeln!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">"
+    );
+    let _ = writeln!(out, "<title>{title}</title>\n<style>{STYLES}</style>");
+    let _ = writeln!(
+        out,
+        "<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>"
+    );
+    let _ = writeln!(out, "<text class=\"t\" x=\"20\" y=\"28\">{title}</text>");
+    legend(graph, &report.summary.text, &mut out);
+    draw(&placed, graph, &mut out);
+    out.push_str("</svg>\n");
+    out
+}
+
+fn legend(graph: &Graph, summary: &str, out: &mut String) {
+    let compares = graph.links.iter().any(|link| link.change.is_some());
+    let depends = graph.links.iter().any(|link| !link.certain);
+    let mut words = vec!["callers at the left, called at the right".to_owned()];
+    if depends {
+        words.push("dashed: not all of it passes for certain".to_owned());
+    }
+    if compares {
+        words.push("green and +: gained, red and -: lost, brown and ~: changed".to_owned());
+    }
+    if graph.links.is_empty() {
+        words = vec!["nothing to draw".to_owned()];
+    }
+    let summary = summary.lines().next().unwrap_or_default();
+    if !summary.is_empty() {
+        words.insert(0, printable_line(summary));
+    }
+    let text = escaped(&words.join(" · "));
+    let _ = writeln!(out, "<text class=\"s\" x=\"20\" y=\"48\">{text}</text>");
+}
+
+fn draw(placed: &Columns, graph: &Graph, out: &mut String) {
+    for frame in &placed.frames {
+        rect(frame, "f", out);
+        let (x, y) = (frame.x + PAD, frame.y + LINE);
+        let name = frame.lines.first().map_or("", String::as_str);
+        let name = escaped(name);
+        let _ = writeln!(out, "<text class=\"g\" x=\"{x}\" y=\"{y}\">{name}</text>");
+    }
+    for area in &placed.boxes {
+        let class = if area.outside { "o" } else { "b" };
+        tip(area, out);
+        rect(area, class, out);
+        text(area, out);
+        out.push_str("</g>\n");
+    }
+    let compares = graph.links.iter().any(|link| link.change.is_some());
+    for (index, knot) in placed.knots.iter().enumerate() {
+        let color = match knot.bundle.change {
+            Some(Change::Gained) => "#1a7f37",
+            Some(Change::Lost) => "#cf222e",
+            Some(Change::Changed) => "#9a6700",
+            None if compares => "#4d4d4d",
+            None => COLORS
+                .get(index % COLORS.len())
+                .copied()
+                .unwrap_or("#4d4d4d"),
+        };
+        draw_knot(knot, color, out);
+    }
+}
+
+/// The lines of a knot below its box.
+fn draw_knot(knot: &Knot, color: &str, out: &mut String) {
+    let class = if knot.bundle.certain { "k" } else { "k d" };
+    let _ = writeln!(out, "<g class=\"{class}\">");
+    let area = &knot.area;
+    let (left, right, middle) = (area.x, area.x + area.width, area.y + area.height / 2);
+    for (x, y) in &knot.starts {
+        curve((*x, *y), (left, middle), color, out);
+    }
+    for (x, y) in &knot.ends {
+        let end = x.saturating_sub(TIP);
+        curve((right, middle), (end, *y), color, out);
+        let (up, down) = (y.saturating_sub(4), y + 4);
+        let _ = writeln!(
+            out,
+            "<polygon points=\"{end},{up} {x},{y} {end},{down}\" fill=\"{color}\"/>"
+        );
+    }
+    tip(area, out);
+    let Area {
+        x,
+        y,
+        width,
+        height,
+        ..
+    } = area;
+    let _ = writeln!(
+        out,
+        "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"9\" stroke=\"{color}\"/>"
+    );
+    text(area, out);
+    out.push_str("</g>\n</g>\n");
+}
+
+fn curve((x1, y1): (usize, usize), (x2, y2): (usize, usize), color: &str, out: &mut String) {
+    let middle = usize::midpoint(x1, x2);
+    let _ = writeln!(
+        out,
+        "<path d=\"M{x1},{y1}C{middle},{y1} {middle},{y2} {x2},{y2}\" stroke=\"{color}\"/>"
+    );
+}
+
+/// Opens a group, with the whole text as a tooltip where the box holds a part.
+fn tip(area: &Area, out: &mut String) {
+    out.push_str("<g>");
+    if let Some(whole) = &area.whole {
+        let _ = write!(out, "<title>{}</title>", escaped(whole));
+    }
+    out.push('\n');
+}
+
+fn rect(area: &Area, class: &str, out: &mut String) {
+    let Area {
+        x,
+        y,
+        width,
+        height,
+        ..
+    } = area;
+    let _ = writeln!(
+        out,
+        "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"4\"/>"
+    );
+}
+
+fn text(area: &Area, out: &mut String) {
+    for (index, line) in area.lines.iter().enumerate() {
+        let (x, y) = (area.x + PAD, area.y + PAD / 2 + 12 + index * LINE);
+        let line = escaped(line);
+        let _ = writeln!(out, "<text x=\"{x}\" y=\"{y}\">{line}</text>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+    use crate::render::Style;
+    use crate::{Change, Graph, Link, Node, Report, Sources};
+
+    fn picture(name: &str) -> String {
+        let node = |name: &str, group: Option<usize>| Node {
+            name: name.to_owned(),
+            label: name.to_owned(),
+            group,
+            many: false,
+            outside: group.is_none(),
+        };
+        let mut report = Report::new(name);
+        report.graph = Some(Graph {
+            groups: vec![name.to_owned()],
+            nodes: vec![node(name, Some(0)), node("anywhere outside", None)],
+            links: vec![Link {
+                from: vec![1],
+                to: vec![0],
+                ports: "80/TCP".to_owned(),
+                certain: false,
+                wire: None,
+                change: Some(Change::Gained),
+            }],
+        });
+        render(&report, &Sources::new(), &Style::default())
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_place() {
+        let text = picture("a\"><script>&\u{1b}");
+        assert!(!text.contains("<script"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("&quot;&gt;&lt;script&gt;&amp;"), "{text}");
+    }
+
+    #[test]
+    fn what_is_not_certain_is_dashed_and_changes_have_their_colour() {
+        let text = picture("web");
+        assert!(text.contains("<g class=\"k d\">"), "{text}");
+        assert!(text.contains("stroke=\"#1a7f37\""), "{text}");
+        assert!(text.contains(">+ 80/TCP (depends)</text>"), "{text}");
+        assert!(text.contains("class=\"o\""), "{text}");
+    }
+
+    #[test]
+    fn every_element_is_closed() {
+        let text = picture("web");
+        for element in ["svg", "g", "text", "title", "style"] {
+            let open = text.matches(&format!("<{element}>")).count()
+                + text.matches(&format!("<{element} ")).count();
+            assert_eq!(open, text.matches(&format!("</{element}>")).count());
+        }
+        let empty = render(&Report::new("x"), &Sources::new(), &Style::default());
+        assert!(empty.contains("nothing to draw"), "{empty}");
+    }
+}
