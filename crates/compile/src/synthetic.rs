@@ -174,6 +174,7 @@ fn service(intent: &Intent, component: &Component) -> Service {
     Service {
         origin: Origin::default(),
         object: ObjectRef::new(&component.namespace, &component.name),
+        labels: Labels::default(),
         selector: Labels::from_iter([(MARK, component.name.as_str())]),
         headless: false,
         ports: wanted

@@ -6,6 +6,7 @@
 
 mod address;
 mod admin;
+mod ambient;
 mod doors;
 mod flow;
 mod intent;
@@ -22,6 +23,7 @@ pub use address::AddressSet;
 pub use admin::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, NamespacedPods, Tier,
 };
+pub use ambient::{Capture, HBONE_PORT, PolicyTarget, Waypoint, WaypointScope, ztunnel_ports};
 pub use doors::{
     ApiGateway, Backend, BackendPort, DoorTls, Doors, EndpointSlice, IngressClass, Listener,
     Parent, Publication, ReferenceGrant, Route, RouteKind, RouteNamespaces, ServiceType, Way,

@@ -1,6 +1,6 @@
-//! Istio objects as they act on the sidecar data plane.
+//! Istio objects as they act on the data planes of the mesh.
 
-use crate::{Labels, MtlsMode, ObjectRef, Origin, OutboundMode, PortSet};
+use crate::{Labels, MtlsMode, ObjectRef, Origin, OutboundMode, PolicyTarget, PortSet};
 use std::collections::BTreeMap;
 
 /// Mesh-wide settings (`Istio MeshConfig`).
@@ -72,8 +72,9 @@ pub struct AuthorizationPolicy {
     /// `selector.matchLabels`; empty: all workloads of the namespace (of the mesh, in the root
     /// namespace).
     pub selector: Labels,
-    /// Whether it has `targetRefs` (ignored by sidecars).
-    pub target_refs: bool,
+    /// `targetRefs`: the gateways and waypoints that enforce it. With any, no sidecar and no ztunnel
+    /// does.
+    pub targets: Vec<PolicyTarget>,
     /// Annotation `istio.io/dry-run: "true"`: never enforced.
     pub dry_run: bool,
     /// Action.

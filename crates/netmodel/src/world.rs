@@ -1,9 +1,9 @@
 //! What is deployed: namespaces, pods, services, policies and mesh objects.
 
 use crate::{
-    AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Doors, Gateway, Labels,
+    AddressSet, AdminPolicy, AuthorizationPolicy, Capture, DestinationRule, Doors, Gateway, Labels,
     MeshConfig, NetworkPolicy, PeerAuthentication, PortSet, Profile, Protocol, Publication,
-    ServiceEntry, SidecarScope,
+    ServiceEntry, SidecarScope, Waypoint,
 };
 use palisade_diagnostics::Span;
 use std::collections::BTreeMap;
@@ -82,6 +82,8 @@ pub struct World {
     pub gateways: Vec<Gateway>,
     /// What lets the outside in, beside the Services.
     pub doors: Doors,
+    /// Waypoints of the ambient mesh.
+    pub waypoints: Vec<Waypoint>,
     /// Choices of the network plugin.
     pub profile: Profile,
 }
@@ -273,6 +275,16 @@ pub enum Proxy {
     /// A gateway: a proxy without an application. Its listeners follow `Gateway`, not
     /// PeerAuthentication.
     Gateway,
+    /// No proxy of its own: the node's ztunnel captures its traffic (ambient mode).
+    Ambient {
+        /// How sure that is.
+        capture: Capture,
+        /// Annotation `ambient.istio.io/bypass-inbound-capture`: plaintext that arrives goes to the
+        /// process, past ztunnel.
+        bypass_inbound: bool,
+    },
+    /// A pod of a waypoint: a proxy without an application that receives HBONE.
+    Waypoint,
 }
 
 /// Which inbound TCP ports a sidecar receives.
@@ -291,6 +303,8 @@ pub struct Service {
     pub origin: Origin,
     /// Namespace and name.
     pub object: ObjectRef,
+    /// Labels: `istio.io/use-waypoint` stands here.
+    pub labels: Labels,
     /// `spec.selector` (missing or empty: the Service selects nothing by itself).
     pub selector: Labels,
     /// `clusterIP: None`: callers get the pods' own addresses.

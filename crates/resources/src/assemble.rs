@@ -6,6 +6,7 @@ use crate::load::Options;
 use crate::objects::{MeshSettings, Objects, RealPod, Template};
 use crate::pods::PodShape;
 use crate::proxy::proxy;
+use crate::waypoints;
 use palisade_netmodel::{
     self as netmodel, AddressSet, Doors, Labels, MeshConfig, Namespace, Phase, Pod, PortSet, Proxy,
     Workload, World,
@@ -60,6 +61,9 @@ pub(crate) fn assemble(mut objects: Objects, options: &Options) -> World {
     world.gateways = objects.gateways;
     world.gateways.sort_by(|a, b| a.object.cmp(&b.object));
     world.doors = doors(objects.doors);
+    let waypoints = objects.waypoints.into_iter();
+    world.waypoints = waypoints.map(|(waypoint, _)| waypoint).collect();
+    world.waypoints.sort_by(|a, b| a.object.cmp(&b.object));
     world
 }
 
@@ -174,6 +178,7 @@ fn pods(objects: &Objects, namespaces: &BTreeMap<String, Namespace>) -> Vec<Pod>
         .values()
         .filter(|n| n.labels.get(HOST_GROUP).is_some());
     pods.extend(groups.map(host_group));
+    waypoints::add_pods(&objects.waypoints, &mut pods);
     pods.sort_by(|a, b| {
         (&a.namespace, &a.name, &a.workload).cmp(&(&b.namespace, &b.name, &b.workload))
     });

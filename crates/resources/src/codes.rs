@@ -110,8 +110,8 @@ codes! {
     BAD_BACKEND = "PAL0163";
     /// A field whose effect is not part of the model.
     NOT_MODELLED = "PAL0164";
-    /// Ambient mode, which is not part of the model.
-    AMBIENT = "PAL0166";
+    /// A target of a policy that Istio refuses.
+    BAD_TARGET = "PAL0166";
     /// A policy of another kind, whose effect is not part of the model.
     OTHER_POLICY = "PAL0167";
     /// TLS settings of a subset of a DestinationRule.

@@ -11,6 +11,7 @@ pub use crate::kinds::{
     write_peer_authentication as peer_authentication, write_service_entry as service_entry,
     write_sidecar as sidecar,
 };
+pub use crate::labels::write_selector as label_selector;
 
 /// What an object carries besides its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -116,7 +116,8 @@ pub(crate) fn write_labels(labels: &Labels) -> Value {
 }
 
 /// Writes a `LabelSelector`: equalities as `matchLabels`, the rest as `matchExpressions`.
-pub(crate) fn write_selector(selector: &Selector) -> Value {
+#[must_use]
+pub fn write_selector(selector: &Selector) -> Value {
     let mut equal = Labels::default();
     let mut rest = Vec::new();
     for requirement in &selector.requirements {

@@ -5,6 +5,7 @@
 //! left out. [`emit`] writes objects; what it writes reads back as the same model.
 
 mod administrators;
+mod ambient;
 mod assemble;
 mod cidr;
 mod cni;
@@ -23,6 +24,7 @@ mod ports;
 mod proxy;
 mod read;
 mod skip;
+mod waypoints;
 mod words;
 mod workload;
 mod written;

@@ -2,6 +2,7 @@
 
 use crate::head::Head;
 use crate::pods::PodShape;
+use crate::waypoints;
 use palisade_netmodel::{
     AddressSet, AdminPolicy, AuthorizationPolicy, DestinationRule, Doors, Gateway, Namespace,
     NetworkPolicy, Node, ObjectRef, OutboundMode, PeerAuthentication, Phase, Service, ServiceEntry,
@@ -30,6 +31,7 @@ pub(crate) struct Objects {
     pub(crate) sidecars: Vec<SidecarScope>,
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) doors: Doors,
+    pub(crate) waypoints: Vec<waypoints::Written>,
     pub(crate) mesh_settings: Vec<MeshSettings>,
     /// Whether Istio's injection webhook was read.
     pub(crate) injector: bool,

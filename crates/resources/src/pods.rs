@@ -2,7 +2,6 @@
 
 use crate::head::annotations;
 use crate::labels::labels;
-use crate::proxy::refuse_ambient;
 use crate::{codes, ports};
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Labels, NamedPort, PortSet};
@@ -118,7 +117,6 @@ pub(crate) fn template(mut fields: Fields<'_>, out: &mut Vec<Diagnostic>) -> Pod
             labels(&mut meta, "labels", out),
             annotations(&mut meta, out),
         );
-        refuse_ambient(&found.0, meta.span(), out);
         meta.ignore(&META_FIELDS);
         meta.finish(out);
     }

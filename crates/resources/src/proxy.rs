@@ -2,9 +2,10 @@
 //! (`manifests/charts/.../mutatingwebhook.yaml`, `pkg/kube/inject: injectRequired`) and the
 //! annotations that limit what the proxy intercepts.
 
+use crate::ambient::capture;
 use crate::codes;
 use crate::pods::{PodShape, ProxyContainer};
-use palisade_diagnostics::{Diagnostic, Span};
+use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{InboundCapture, Labels, PortSet, Protocol, Proxy, always_bypassed};
 use palisade_yaml::Spanned;
 
@@ -38,15 +39,19 @@ pub(crate) fn proxy(
         ProxyContainer::Beside if is_gateway(&shape.labels) => return Proxy::Gateway,
         ProxyContainer::Beside => return sidecar(shape, true),
         ProxyContainer::Absent if exists => {
-            return none("the running pod has no container istio-proxy");
+            return capture(shape, namespace_labels, true)
+                .unwrap_or_else(|| none("the running pod has no container istio-proxy"));
         }
         ProxyContainer::Absent => {}
     }
-    if IGNORED.contains(&namespace) {
-        return none(format!("the injector ignores namespace {namespace}"));
-    }
-    match refusal(shape, namespace, namespace_labels) {
-        Some(reason) => Proxy::None { reason },
+    let refused = if IGNORED.contains(&namespace) {
+        Some(format!("the injector ignores namespace {namespace}"))
+    } else {
+        refusal(shape, namespace, namespace_labels)
+    };
+    match refused {
+        // A sidecar wins over ambient mode: the node's agent leaves its pod alone.
+        Some(reason) => capture(shape, namespace_labels, false).unwrap_or(Proxy::None { reason }),
         None if uses_gateway_template(shape) => Proxy::Gateway,
         None => sidecar(shape, false),
     }
@@ -181,19 +186,6 @@ pub(crate) fn port_list(text: &str) -> PortList {
         }
     }
     found
-}
-
-/// Refuses labels that enrol pods in ambient mode: it moves traffic to port 15008, so that answers
-/// without it would be wrong.
-pub(crate) fn refuse_ambient(labels: &Labels, span: Span, out: &mut Vec<Diagnostic>) {
-    if labels.get("istio.io/dataplane-mode") == Some("ambient") {
-        out.push(
-            Diagnostic::error(codes::AMBIENT, "ambient mode is not understood")
-                .at(span, "has the label istio.io/dataplane-mode=ambient")
-                .note("Only the sidecar data plane of Istio is modelled.")
-                .help("leave its pods out of the input; nothing can be said of them yet"),
-        );
-    }
 }
 
 /// The annotations that hold lists of ports.

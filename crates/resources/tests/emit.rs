@@ -298,7 +298,7 @@ fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
                 origin: Origin::default(),
                 object,
                 selector,
-                target_refs: false,
+                targets: Vec::new(),
                 dry_run,
                 action: if rules.is_empty() {
                     AuthorizationAction::Allow

@@ -3,7 +3,9 @@
 #![cfg(test)]
 
 use palisade_diagnostics::FileId;
-use palisade_netmodel::{AuthorizationAction, ClientTls, MtlsMode, OutboundMode, ServerTls, World};
+use palisade_netmodel::{
+    AuthorizationAction, ClientTls, MtlsMode, OutboundMode, PolicyTarget, ServerTls, World,
+};
 use palisade_resources::{Input, Options, Role, load};
 
 fn world(group: &str, kind: &str, spec: &str) -> World {
@@ -69,9 +71,10 @@ fn authorization_policy_allows_by_default() {
         (nothing.action, nothing.rules.len()),
         (AuthorizationAction::Allow, 0)
     );
-    assert!(!nothing.dry_run && !nothing.target_refs);
+    assert!(!nothing.dry_run && nothing.targets.is_empty());
     assert!(read("  annotations: {istio.io/dry-run: 'true'}\n").dry_run);
-    assert!(read("spec: {targetRefs: [{kind: Service, name: a}], rules: [{}]}\n").target_refs);
+    let targeted = read("spec: {targetRefs: [{kind: Service, name: a}], rules: [{}]}\n");
+    assert_eq!(targeted.targets, [PolicyTarget::Service("a".to_owned())]);
     let rule =
         &read("spec: {rules: [{from: null, to: [{operation: {ports: ['80']}}]}]}\n").rules[0];
     assert_eq!(

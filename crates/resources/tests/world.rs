@@ -329,6 +329,8 @@ fn injection_follows_the_webhook() {
         let found = match proxy(namespace, name, labels, annotations, spec) {
             Proxy::None { reason } => reason,
             Proxy::Gateway => "gateway".to_owned(),
+            Proxy::Ambient { capture, .. } => format!("ambient {capture:?}"),
+            Proxy::Waypoint => "waypoint".to_owned(),
             Proxy::Sidecar { shown: true, .. } => "sidecar shown".to_owned(),
             Proxy::Sidecar { .. } => "sidecar".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! Scenarios, generators and the contract that every engine meets (tests only).
 
 mod administrators;
+pub mod ambient;
 pub mod clusters;
 mod contract;
 pub mod intents;

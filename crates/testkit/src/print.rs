@@ -3,8 +3,8 @@
 mod administrators;
 
 use palisade_netmodel::{
-    AuthorizationAction, AuthorizationPolicy, Endpoint, Flow, Labels, Phase, Pod, PortSet,
-    Protocol, Proxy, Service, TargetPort, World, always_bypassed,
+    AuthorizationAction, AuthorizationPolicy, Capture, Endpoint, Flow, Labels, Phase, Pod, PortSet,
+    Protocol, Proxy, Service, TargetPort, Waypoint, WaypointScope, World, always_bypassed,
 };
 use palisade_resources::emit::{self, Meta};
 use palisade_yaml::Value;
@@ -60,6 +60,7 @@ pub fn manifests(world: &World) -> String {
     }));
     documents.extend(world.pods.iter().filter(|p| !p.host_group).map(pod));
     documents.extend(world.services.iter().map(service));
+    documents.extend(world.waypoints.iter().map(waypoint));
     let none = Meta::default();
     let policies = world.network_policies.iter();
     documents.extend(policies.map(|p| emit::network_policy(p, &none)));
@@ -167,11 +168,19 @@ fn pod(pod: &Pod) -> Value {
                 .collect(),
         )
     };
-    let status = Value::map([
-        ("phase", Value::string(phase)),
+    let mut status = vec![
         ("podIPs", addresses(&pod.addresses.known)),
         ("hostIPs", addresses(&pod.node_addresses.known)),
-    ]);
+    ];
+    // A pod that runs would show whether it is captured.
+    let capture = match pod.proxy {
+        Proxy::Ambient { capture, .. } => Some(capture),
+        _ => None,
+    };
+    if capture != Some(Capture::Assumed) {
+        status.push(("phase", Value::string(phase)));
+    }
+    let status = Value::map(status);
     let rest = [("spec", pod_spec(pod)), ("status", status)];
     object(
         "v1",
@@ -182,6 +191,21 @@ fn pod(pod: &Pod) -> Value {
         &annotations,
         rest,
     )
+}
+
+/// What the node's agent writes on a captured pod, and what the pod asks of it.
+fn ambient(capture: Capture, bypass_inbound: bool) -> Vec<(&'static str, String)> {
+    let text = |yes: bool, text: &str| if yes { text.to_owned() } else { String::new() };
+    vec![
+        (
+            "ambient.istio.io/redirection",
+            text(capture == Capture::Shown, "enabled"),
+        ),
+        (
+            "ambient.istio.io/bypass-inbound-capture",
+            text(bypass_inbound, "true"),
+        ),
+    ]
 }
 
 fn annotations(pod: &Pod) -> Vec<(&'static str, String)> {
@@ -205,7 +229,11 @@ fn annotations(pod: &Pod) -> Vec<(&'static str, String)> {
                 list(outbound_excluded),
             ),
         ],
-        Proxy::None { .. } | Proxy::Gateway => Vec::new(),
+        Proxy::None { .. } | Proxy::Gateway | Proxy::Waypoint => Vec::new(),
+        Proxy::Ambient {
+            capture,
+            bypass_inbound,
+        } => ambient(*capture, *bypass_inbound),
     }
 }
 
@@ -231,9 +259,9 @@ fn pod_spec(pod: &Pod) -> Value {
         ])
     };
     match pod.proxy {
-        Proxy::None { .. } => {}
+        Proxy::None { .. } | Proxy::Ambient { .. } => {}
         Proxy::Sidecar { .. } => containers.push(proxy(&["proxy", "sidecar"])),
-        Proxy::Gateway => containers.push(proxy(&["proxy", "router"])),
+        Proxy::Gateway | Proxy::Waypoint => containers.push(proxy(&["proxy", "router"])),
     }
     Value::map([
         ("serviceAccountName", Value::string(&pod.service_account)),
@@ -269,20 +297,58 @@ fn service(service: &Service) -> Value {
         spec.push(("clusterIP", Value::string("None")));
     }
     let spec = Value::map(spec);
-    let none = Labels::default();
     let place = &service.object;
     object(
         "v1",
         "Service",
         &place.name,
         &place.namespace,
-        &none,
+        &service.labels,
         &[],
         [("spec", spec)],
     )
 }
 
-/// With what the model leaves out: the provider of CUSTOM, and some target.
+fn waypoint(waypoint: &Waypoint) -> Value {
+    let traffic = match (waypoint.services, waypoint.workloads) {
+        (true, true) => "all",
+        (true, false) => "service",
+        (false, true) => "workload",
+        (false, false) => "none",
+    };
+    let labels = Labels::from_iter([("istio.io/waypoint-for", traffic)]);
+    let namespaces = match &waypoint.allows {
+        WaypointScope::Same => Value::map([("from", Value::string("Same"))]),
+        WaypointScope::All => Value::map([("from", Value::string("All"))]),
+        WaypointScope::Selector(selector) => Value::map([
+            ("from", Value::string("Selector")),
+            ("selector", emit::label_selector(selector)),
+        ]),
+    };
+    let allowed = Value::map([("namespaces", namespaces)]);
+    let listener = Value::map([
+        ("name", Value::string("mesh")),
+        ("port", Value::Int(15008)),
+        ("protocol", Value::string("HBONE")),
+        ("allowedRoutes", allowed),
+    ]);
+    let spec = Value::map([
+        ("gatewayClassName", Value::string("istio-waypoint")),
+        ("listeners", Value::List(vec![listener])),
+    ]);
+    let place = &waypoint.object;
+    object(
+        "gateway.networking.k8s.io/v1",
+        "Gateway",
+        &place.name,
+        &place.namespace,
+        &labels,
+        &[],
+        [("spec", spec)],
+    )
+}
+
+/// With what the model leaves out: the provider of CUSTOM.
 fn authorization(policy: &AuthorizationPolicy) -> Value {
     let mut extra = Vec::new();
     if policy.action == AuthorizationAction::Custom {
@@ -290,13 +356,6 @@ fn authorization(policy: &AuthorizationPolicy) -> Value {
             "provider",
             Value::map([("name", Value::string("external"))]),
         ));
-    }
-    if policy.target_refs {
-        let target = Value::map([
-            ("kind", Value::string("Service")),
-            ("name", Value::string("web")),
-        ]);
-        extra.push(("targetRefs", Value::List(vec![target])));
     }
     let mut value = emit::authorization_policy(policy, &Meta::default());
     if let Value::Map(fields) = &mut value {

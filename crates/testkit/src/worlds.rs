@@ -7,9 +7,9 @@ use palisade_netmodel::{
     AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Condition,
     DestinationRule, Endpoint, Flow, Gateway, GatewayServer, InboundCapture, LabelRequirement,
     Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch, NetworkPolicy, Node, ObjectRef,
-    Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PodId, PolicyPort, PortSet,
-    Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls, Service, ServicePort, Source,
-    TargetPort, Template, Workload, World, always_bypassed,
+    Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PodId, PolicyPort,
+    PolicyTarget, PortSet, Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls,
+    Service, ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -281,6 +281,7 @@ fn service() -> impl Strategy<Value = Service> {
         .prop_map(|(namespace, name, selector, headless, ports)| Service {
             origin: Origin::default(),
             object: ObjectRef::new(namespace, name),
+            labels: Labels::default(),
             selector,
             headless,
             ports,
@@ -459,7 +460,11 @@ fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
                 AuthorizationPolicy {
                     origin: Origin::default(),
                     object: ObjectRef::new(namespace, "authz"),
-                    target_refs: target_refs && selector.0.is_empty(),
+                    targets: if target_refs && selector.0.is_empty() {
+                        vec![PolicyTarget::Service("web".to_owned())]
+                    } else {
+                        Vec::new()
+                    },
                     selector,
                     dry_run,
                     action,

@@ -1,6 +1,7 @@
 //! The symbolic engine agrees with the reference on random worlds, flow by flow.
 
-use palisade_netmodel::{Flow, Outcome, PortSet, Protocol};
+use palisade_netmodel::{Flow, Outcome, PortSet, Protocol, World};
+use palisade_testkit::ambient::{ambient_flows, ambient_world};
 use palisade_testkit::intents::is_own_node;
 use palisade_testkit::print::scenario;
 use palisade_testkit::worlds::{interesting_flows, world};
@@ -9,11 +10,30 @@ use palisade_verify::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Worlds per run.
+/// Worlds per run and kind.
 const WORLDS: u32 = 3_000;
 
 #[test]
 fn engine_agrees_with_reference() {
+    println!(
+        "{WORLDS} worlds, {} flows",
+        agree(&world(), interesting_flows).unwrap()
+    );
+}
+
+#[test]
+fn engine_agrees_with_reference_in_ambient_mode() {
+    println!(
+        "{WORLDS} worlds of ambient mode, {} flows",
+        agree(&ambient_world(), ambient_flows).unwrap()
+    );
+}
+
+/// The number of flows compared.
+fn agree(
+    worlds: &impl Strategy<Value = World>,
+    flows_of: fn(&World) -> Vec<Flow>,
+) -> Result<usize, String> {
     let mut runner = TestRunner::new(Config {
         cases: WORLDS,
         failure_persistence: None,
@@ -21,11 +41,10 @@ fn engine_agrees_with_reference() {
         ..Config::default()
     });
     let flows_seen = std::cell::Cell::new(0_usize);
-    let result = runner.run(&world(), |world| {
+    let result = runner.run(worlds, |world| {
         // All pairs of a few ends, every border port: thousands of flows. Each world gives its pods'
         // flows; the engine keeps pairs apart, so asking for all costs little.
-        let flows: Vec<Flow> = interesting_flows(&world);
-        let flows: Vec<Flow> = flows.into_iter().step_by(3).collect();
+        let flows: Vec<Flow> = flows_of(&world).into_iter().step_by(3).collect();
         flows_seen.set(flows_seen.get() + flows.len());
         let expected = Reference.decide(&world, &flows);
         let actual = Symbolic.decide(&world, &flows);
@@ -34,41 +53,50 @@ fn engine_agrees_with_reference() {
         }
         Ok(())
     });
-    println!("{WORLDS} worlds, {} flows", flows_seen.get());
-    if let Err(error) = result {
-        panic!("{error}");
-    }
+    result.map_err(|error| error.to_string())?;
+    Ok(flows_seen.get())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
 
-    /// The sets of ports of a pair say what the engine says of each port. The own node is no part of
-    /// them, where only some pods of a class share it.
     #[test]
     fn pairs_agree_with_flows(world in world()) {
-        let engine = Engine::new(&world);
-        for source in engine.endpoints() {
-            for destination in engine.endpoints().filter(|d| engine.is_pair(source, *d)) {
-                let passage = engine.pair(source, destination).passage;
-                for protocol in Protocol::ALL {
-                    for port in [1, 2, 79, 80, 8080, 8081, 8082, 9000, 65534, 65535] {
-                        let Some(flow) = engine.flow(source, destination, (protocol, port)) else {
-                            continue;
-                        };
-                        if is_own_node(&world, &flow) {
-                            continue;
-                        }
-                        let at = |set: &PortSet| set.contains(protocol, port);
-                        let expected = match (at(&passage.must), at(&passage.may)) {
-                            (true, _) => Outcome::Allow,
-                            (false, true) => Outcome::Depends,
-                            (false, false) => Outcome::Deny,
-                        };
-                        prop_assert_eq!(engine.decide(&flow).0, expected, "{}", scenario(&world, &flow));
+        pairs(&world)?;
+    }
+
+    #[test]
+    fn pairs_agree_with_flows_in_ambient_mode(world in ambient_world()) {
+        pairs(&world)?;
+    }
+}
+
+/// The sets of ports of a pair say what the engine says of each port. The own node is no part of them,
+/// where only some pods of a class share it.
+fn pairs(world: &World) -> Result<(), TestCaseError> {
+    let engine = Engine::new(world);
+    for source in engine.endpoints() {
+        for destination in engine.endpoints().filter(|d| engine.is_pair(source, *d)) {
+            let passage = engine.pair(source, destination).passage;
+            for protocol in Protocol::ALL {
+                for port in [1, 2, 79, 80, 8080, 8081, 8082, 9000, 15008, 65534, 65535] {
+                    let Some(flow) = engine.flow(source, destination, (protocol, port)) else {
+                        continue;
+                    };
+                    if is_own_node(world, &flow) {
+                        continue;
                     }
+                    let at = |set: &PortSet| set.contains(protocol, port);
+                    let expected = match (at(&passage.must), at(&passage.may)) {
+                        (true, _) => Outcome::Allow,
+                        (false, true) => Outcome::Depends,
+                        (false, false) => Outcome::Deny,
+                    };
+                    let found = engine.decide(&flow).0;
+                    prop_assert_eq!(found, expected, "{}", scenario(world, &flow));
                 }
             }
         }
     }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use palisade_diagnostics::Verdict;
 use palisade_netmodel::{
     Encryption, Endpoint, Flow, Intent, Outcome, Requirement, World, reference,
 };
+use palisade_testkit::ambient::{ambient_flows, ambient_world};
 use palisade_testkit::intents::{claimed, declares, intent, is_own_node};
 use palisade_testkit::worlds::{interesting_flows, world};
 use palisade_verify::{Options, prove};
@@ -100,14 +101,29 @@ proptest! {
 
     #[test]
     fn no_flaw_is_overlooked(world in world(), intent in intent()) {
-        let proof = prove(&intent, &world, &Options::default());
-        let disputed = proof.findings.iter().find(|d| d.code.0 == "PAL0399");
-        prop_assert!(disputed.is_none(), "{disputed:?}\n{intent:#?}\n{world:#?}");
-        let flows: Vec<Flow> = interesting_flows(&world).into_iter().step_by(2).collect();
-        for (flaw, flow) in brute_force(&world, &intent, &flows) {
-            let told = proof.findings.iter().any(|d| flaw.codes().contains(&d.code.0));
-            prop_assert!(told, "{flaw:?} {flow:?}\n{intent:#?}\n{world:#?}");
-            prop_assert_eq!(proof.verdict, Verdict::Fails);
-        }
+        compare(&world, &intent, interesting_flows)?;
     }
+
+    #[test]
+    fn no_flaw_is_overlooked_in_ambient_mode(world in ambient_world(), intent in intent()) {
+        compare(&world, &intent, ambient_flows)?;
+    }
+}
+
+fn compare(
+    world: &World,
+    intent: &Intent,
+    flows_of: fn(&World) -> Vec<Flow>,
+) -> Result<(), TestCaseError> {
+    let proof = prove(intent, world, &Options::default());
+    let disputed = proof.findings.iter().find(|d| d.code.0 == "PAL0399");
+    prop_assert!(disputed.is_none(), "{disputed:?}\n{intent:#?}\n{world:#?}");
+    let flows: Vec<Flow> = flows_of(world).into_iter().step_by(2).collect();
+    for (flaw, flow) in brute_force(world, intent, &flows) {
+        let mut findings = proof.findings.iter();
+        let told = findings.any(|d| flaw.codes().contains(&d.code.0));
+        prop_assert!(told, "{flaw:?} {flow:?}\n{intent:#?}\n{world:#?}");
+        prop_assert_eq!(proof.verdict, Verdict::Fails);
+    }
+    Ok(())
 }

@@ -124,7 +124,7 @@ proptest! {
                 origin: Origin::default(),
                 object: ObjectRef::new("istio-system", "added"),
                 selector: Default::default(),
-                target_refs: false,
+                targets: Vec::new(),
                 dry_run: false,
                 action,
                 rules,

@@ -5,7 +5,8 @@ use super::peer_authentication::matches;
 use super::{Half, client_tls, pod};
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Cause, Condition, Endpoint, Flow,
-    GatewayServer, Layer, Operation, Origin, Outcome, Pod, ServerTls, Source, Subject, World,
+    GatewayServer, Layer, Operation, Origin, Outcome, Pod, PolicyTarget, ServerTls, Service,
+    ServicePort, Source, Subject, Waypoint, World,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -18,7 +19,7 @@ pub(super) enum Wire {
 }
 
 /// Does something match? `None`: it depends on the request, or on an address that is not known.
-type Match = Option<bool>;
+pub(super) type Match = Option<bool>;
 
 /// The verdict on a sidecar's port. `identity` is the caller if it has shown its certificate.
 pub(super) fn decide(world: &World, flow: &Flow, receiver: &Pod, identity: Option<&Pod>) -> Half {
@@ -69,19 +70,56 @@ pub(super) fn decide_on(
     identity: Option<&Pod>,
     wires: Vec<Wire>,
 ) -> Half {
-    let mut halves: Vec<Half> = wires
-        .into_iter()
-        .map(|wire| {
-            let request = Request {
-                world,
-                flow,
-                receiver,
-                identity,
-                wire,
-            };
-            request.decide()
+    let policies = of_workload(world, receiver);
+    let requests = wires.into_iter().map(|wire| Request {
+        world,
+        source: flow.source,
+        port: flow.port,
+        destination: &receiver.addresses.known,
+        identity,
+        wire,
+        policies: &policies,
+    });
+    let text =
+        "the Service does not declare the port's protocol: HTTP and TCP are judged differently";
+    agree(requests, text)
+}
+
+/// The verdict of a waypoint on a call to a Service, or to a pod's own address without one. Only
+/// policies with `targetRefs` count, and the caller always shows its certificate.
+pub(super) fn decide_at_waypoint(
+    world: &World,
+    flow: &Flow,
+    waypoint: &Waypoint,
+    door: Option<(&Service, &ServicePort)>,
+) -> Half {
+    let policies = of_waypoint(world, waypoint, door.map(|(service, _)| service));
+    let wires = door.map_or_else(
+        || vec![Wire::Http, Wire::Tcp],
+        |(_, port)| declared(&port.name, port.app_protocol.as_deref()),
+    );
+    // Whether `ports` means the Service's port or the pod's is not documented: both are tried.
+    let ports = [Some(flow.port), door.map(|(_, port)| port.port)];
+    let requests = wires.iter().flat_map(|wire| {
+        ports.iter().flatten().map(|port| Request {
+            world,
+            source: flow.source,
+            port: *port,
+            destination: &[],
+            identity: pod(world, flow.source),
+            wire: *wire,
+            policies: &policies,
         })
-        .collect();
+    });
+    agree(
+        requests,
+        "the waypoint may read the port as HTTP or as TCP, and by the number of the Service or of the pod: they are judged differently",
+    )
+}
+
+/// The worst verdict if all are the same, else it depends.
+fn agree<'a>(requests: impl Iterator<Item = Request<'a>>, why_not: &str) -> Half {
+    let mut halves: Vec<Half> = requests.map(|request| request.decide()).collect();
     halves.sort_by_key(|h| h.outcome);
     let differ = halves.first().map(|h| h.outcome) != halves.last().map(|h| h.outcome);
     // The worse verdict's reasons are the more useful ones.
@@ -93,21 +131,71 @@ pub(super) fn decide_on(
     };
     if differ {
         worst.outcome = Outcome::Depends;
-        let text =
-            "the Service does not declare the port's protocol: HTTP and TCP are judged differently";
-        let cause = plain_cause(Layer::Authorization, Outcome::Depends, text.to_owned());
+        let cause = plain_cause(Layer::Authorization, Outcome::Depends, why_not.to_owned());
         worst.because.push(cause);
     }
     worst
 }
 
+/// The label that ties a pod to its `gateway.networking.k8s.io Gateway`.
+const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
+
+/// The policies that a workload's own proxy enforces: of its namespace and of the root namespace, by
+/// selector; for the pods of a Gateway those that name it as their target, too. A dry run is never
+/// enforced.
+fn of_workload<'w>(world: &'w World, receiver: &Pod) -> Vec<&'w AuthorizationPolicy> {
+    let gateway = receiver.labels.get(GATEWAY_NAME);
+    let here = |p: &&AuthorizationPolicy| {
+        let own = p.object.namespace == receiver.namespace;
+        let selected = p.targets.is_empty()
+            && (own || p.object.namespace == world.mesh.root_namespace)
+            && matches(&p.selector, &receiver.labels);
+        let targeted = own
+            && p.targets.iter().any(
+                |t| matches!(t, PolicyTarget::Gateway(name) if gateway == Some(name.as_str())),
+            );
+        !p.dry_run && (selected || targeted)
+    };
+    world.authorization_policies.iter().filter(here).collect()
+}
+
+/// The policies that a waypoint enforces: those whose target is the waypoint, the Service that is
+/// called, or, from the root namespace, the class of waypoints. Selectors mean nothing there.
+fn of_waypoint<'w>(
+    world: &'w World,
+    waypoint: &Waypoint,
+    service: Option<&Service>,
+) -> Vec<&'w AuthorizationPolicy> {
+    let here = |p: &&AuthorizationPolicy| {
+        let namespace = &p.object.namespace;
+        let targeted = p.targets.iter().any(|target| match target {
+            PolicyTarget::Gateway(name) => {
+                *namespace == waypoint.object.namespace && *name == waypoint.object.name
+            }
+            PolicyTarget::Service(name) => {
+                service.is_some_and(|s| *namespace == s.object.namespace && *name == s.object.name)
+            }
+            PolicyTarget::GatewayClass(name) => {
+                *namespace == world.mesh.root_namespace && name == "istio-waypoint"
+            }
+            PolicyTarget::ServiceEntry(_) => false,
+        });
+        !p.dry_run && targeted
+    };
+    world.authorization_policies.iter().filter(here).collect()
+}
+
 /// One request, as one proxy sees it.
 struct Request<'a> {
     world: &'a World,
-    flow: &'a Flow,
-    receiver: &'a Pod,
+    source: Endpoint,
+    port: u16,
+    /// The addresses of the destination, if known.
+    destination: &'a [IpAddr],
     identity: Option<&'a Pod>,
     wire: Wire,
+    /// All policies that the proxy enforces.
+    policies: &'a [&'a AuthorizationPolicy],
 }
 
 impl Request<'_> {
@@ -183,22 +271,9 @@ impl Request<'_> {
         }
     }
 
-    /// Policies of the workload's namespace and of the root namespace whose selector takes it. Sidecars
-    /// ignore `targetRefs`; a dry run is never enforced.
     fn policies(&self, action: AuthorizationAction) -> Vec<&AuthorizationPolicy> {
-        let here = |p: &&AuthorizationPolicy| {
-            p.action == action
-                && !p.dry_run
-                && !p.target_refs
-                && (p.object.namespace == self.receiver.namespace
-                    || p.object.namespace == self.world.mesh.root_namespace)
-                && matches(&p.selector, &self.receiver.labels)
-        };
-        self.world
-            .authorization_policies
-            .iter()
-            .filter(here)
-            .collect()
+        let all = self.policies.iter().copied();
+        all.filter(|p| p.action == action).collect()
     }
 
     /// Whether a rule matches, and the first that does, or may.
@@ -249,8 +324,14 @@ impl Request<'_> {
         let account = |v: &str| self.service_account(namespace, v);
         found = and(found, listed(&s.service_accounts, account));
         found = and(found, unlisted(&s.not_service_accounts, account));
-        found = and(found, listed(&s.ip_blocks, |v| self.peer_address(v)));
-        found = and(found, unlisted(&s.not_ip_blocks, |v| self.peer_address(v)));
+        found = and(
+            found,
+            listed(&s.ip_blocks, |v| peer_in(self.world, self.source, v)),
+        );
+        found = and(
+            found,
+            unlisted(&s.not_ip_blocks, |v| peer_in(self.world, self.source, v)),
+        );
         found = and(
             found,
             listed(&s.remote_ip_blocks, |v| self.remote_address(v)),
@@ -268,8 +349,8 @@ impl Request<'_> {
     }
 
     fn operation(&self, o: &Operation) -> Match {
-        let listed_port = o.ports.is_empty() || o.ports.contains(&self.flow.port);
-        let found = Some(listed_port && !o.not_ports.contains(&self.flow.port));
+        let listed_port = o.ports.is_empty() || o.ports.contains(&self.port);
+        let found = Some(listed_port && !o.not_ports.contains(&self.port));
         if self.wire == Wire::Http && operation_has_http(o) {
             // Method, path and host are part of the request.
             return and(found, None);
@@ -285,10 +366,10 @@ impl Request<'_> {
             "source.principal" => self.principal(v),
             "source.namespace" => self.namespace(v),
             "source.serviceAccount" => self.service_account(namespace, v),
-            "source.ip" => self.peer_address(v),
+            "source.ip" => peer_in(self.world, self.source, v),
             "remote.ip" => self.remote_address(v),
-            "destination.ip" => any_in(&self.receiver.addresses.known, v),
-            "destination.port" => Some(v.parse() == Ok(self.flow.port)),
+            "destination.ip" => any_in(self.destination, v),
+            "destination.port" => Some(v.parse() == Ok(self.port)),
             _ => None,
         };
         and(listed(&c.values, test), unlisted(&c.not_values, test))
@@ -323,39 +404,40 @@ impl Request<'_> {
 
     /// `name` (in the policy's namespace) or `namespace/name`.
     fn service_account(&self, default: &str, wanted: &str) -> Match {
-        let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
-        Some(
-            self.identity.is_some_and(|caller| {
-                caller.namespace == namespace && caller.service_account == name
-            }),
-        )
-    }
-
-    /// The address of the TCP peer.
-    fn peer_address(&self, block: &str) -> Match {
-        match self.flow.source {
-            Endpoint::Address(address) => Some(lies_in(&address, block)),
-            Endpoint::Pod(_) => match pod(self.world, self.flow.source) {
-                None => Some(false),
-                Some(p) if p.host_network && p.addresses.known.is_empty() => {
-                    any_in(&p.node_addresses.known, block)
-                }
-                Some(p) => any_in(&p.addresses.known, block),
-            },
-        }
+        Some(service_account_is(self.identity, default, wanted))
     }
 
     /// On HTTP the address comes from a header that the caller can write.
     fn remote_address(&self, block: &str) -> Match {
         match self.wire {
             Wire::Http => None,
-            Wire::Tcp => self.peer_address(block),
+            Wire::Tcp => peer_in(self.world, self.source, block),
         }
     }
 }
 
+/// `name` (in the policy's namespace) or `namespace/name`.
+pub(super) fn service_account_is(identity: Option<&Pod>, default: &str, wanted: &str) -> bool {
+    let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
+    identity.is_some_and(|caller| caller.namespace == namespace && caller.service_account == name)
+}
+
+/// Whether the address of the TCP peer lies in a block.
+pub(super) fn peer_in(world: &World, peer: Endpoint, block: &str) -> Match {
+    match peer {
+        Endpoint::Address(address) => Some(lies_in(&address, block)),
+        Endpoint::Pod(_) => match pod(world, peer) {
+            None => Some(false),
+            Some(p) if p.host_network && p.addresses.known.is_empty() => {
+                any_in(&p.node_addresses.known, block)
+            }
+            Some(p) => any_in(&p.addresses.known, block),
+        },
+    }
+}
+
 /// At the rule that decides, else at the policy.
-fn cause(
+pub(super) fn cause(
     policy: &AuthorizationPolicy,
     rule: Option<&AuthorizationRule>,
     outcome: Outcome,
@@ -373,7 +455,7 @@ fn cause(
     }
 }
 
-fn and(a: Match, b: Match) -> Match {
+pub(super) fn and(a: Match, b: Match) -> Match {
     if a == Some(false) || b == Some(false) {
         Some(false)
     } else if a == Some(true) && b == Some(true) {
@@ -383,12 +465,12 @@ fn and(a: Match, b: Match) -> Match {
     }
 }
 
-fn or(a: Match, b: Match) -> Match {
+pub(super) fn or(a: Match, b: Match) -> Match {
     and(a.map(|x| !x), b.map(|x| !x)).map(|x| !x)
 }
 
 /// One of the values; no values restrict nothing.
-fn listed(values: &[String], test: impl Fn(&str) -> Match) -> Match {
+pub(super) fn listed(values: &[String], test: impl Fn(&str) -> Match) -> Match {
     if values.is_empty() {
         return Some(true);
     }
@@ -396,12 +478,12 @@ fn listed(values: &[String], test: impl Fn(&str) -> Match) -> Match {
 }
 
 /// None of the values.
-fn unlisted(values: &[String], test: impl Fn(&str) -> Match) -> Match {
+pub(super) fn unlisted(values: &[String], test: impl Fn(&str) -> Match) -> Match {
     let hit = values.iter().map(|v| test(v)).fold(Some(false), or);
     hit.map(|x| !x)
 }
 
-fn any_in(addresses: &[IpAddr], block: &str) -> Match {
+pub(super) fn any_in(addresses: &[IpAddr], block: &str) -> Match {
     if addresses.is_empty() {
         return None;
     }
@@ -410,12 +492,13 @@ fn any_in(addresses: &[IpAddr], block: &str) -> Match {
 
 /// `ipBlocks`: CIDRs or single addresses. What is neither contains nothing.
 fn lies_in(address: &IpAddr, block: &str) -> bool {
-    if let Ok(net) = block.parse::<IpNet>() {
-        return net.contains(address);
-    }
-    block
-        .parse::<IpAddr>()
-        .is_ok_and(|single| single == *address)
+    parse_block(block).is_some_and(|net| net.contains(address))
+}
+
+/// A CIDR, or a single address.
+pub(super) fn parse_block(block: &str) -> Option<IpNet> {
+    let single = || block.parse::<IpAddr>().ok().map(IpNet::from);
+    block.parse().ok().or_else(single)
 }
 
 fn rule_has_http(rule: &AuthorizationRule) -> bool {
@@ -427,7 +510,7 @@ fn rule_has_http(rule: &AuthorizationRule) -> bool {
             .any(|s| !(s.request_principals.is_empty() && s.not_request_principals.is_empty()))
 }
 
-fn operation_has_http(o: &Operation) -> bool {
+pub(super) fn operation_has_http(o: &Operation) -> bool {
     !(o.methods.is_empty()
         && o.not_methods.is_empty()
         && o.paths.is_empty()
@@ -441,7 +524,7 @@ fn is_http_key(key: &str) -> bool {
 }
 
 /// `*` is any non-empty string, `*suffix`, `prefix*`, else the exact string.
-fn string_matches(pattern: &str, text: &str) -> bool {
+pub(super) fn string_matches(pattern: &str, text: &str) -> bool {
     if pattern == "*" {
         !text.is_empty()
     } else if let Some(suffix) = pattern.strip_prefix('*') {

@@ -33,7 +33,11 @@ impl Sent {
 /// its proxy sends what the process wrote (`Istio, Application Requirements`: calls to a pod's address).
 pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -> Vec<Sent> {
     let excluded = match pod(world, flow.source).map(|caller| (caller, &caller.proxy)) {
-        None | Some((_, Proxy::None { .. })) => return vec![Sent::Plaintext],
+        // ztunnel tunnels to pods that it captures (`ambient.rs`); to all others it passes on what the
+        // process wrote, as it does for a waypoint.
+        None | Some((_, Proxy::None { .. } | Proxy::Ambient { .. } | Proxy::Waypoint)) => {
+            return vec![Sent::Plaintext];
+        }
         Some((
             _,
             Proxy::Sidecar {
@@ -62,8 +66,10 @@ pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -
 
 /// The step in words.
 pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
-    let enrolled =
-        pod(world, flow.source).is_some_and(|caller| !matches!(caller.proxy, Proxy::None { .. }));
+    let enrolled = pod(world, flow.source)
+        .is_some_and(|caller| matches!(caller.proxy, Proxy::Sidecar { .. } | Proxy::Gateway));
+    let captured = pod(world, flow.source)
+        .is_some_and(|caller| matches!(caller.proxy, Proxy::Ambient { .. } | Proxy::Waypoint));
     let bare = ways == [Sent::Plaintext, Sent::MeshMtls];
     let text = match (ways.first(), enrolled) {
         _ if bare => {
@@ -72,6 +78,9 @@ pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
         (Some(Sent::MeshMtls), _) => "the caller's proxy sends mesh mTLS",
         (_, true) => {
             "the caller is in the mesh and sends plaintext here (DestinationRule, or a port that its sidecar leaves out)"
+        }
+        (_, false) if captured => {
+            "ztunnel sends the caller's plaintext on, since it has no tunnel to the receiver"
         }
         (_, false) => "the caller is outside the mesh and sends plaintext",
     };

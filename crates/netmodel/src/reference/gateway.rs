@@ -39,7 +39,8 @@ pub(super) fn decide(
     }
     let mesh_only = servers.iter().all(|(_, s)| s.tls == ServerTls::IstioMutual);
     let tls_only = servers.iter().all(|(_, s)| s.tls != ServerTls::None);
-    let caller = pod(world, flow.source).filter(|p| !matches!(p.proxy, Proxy::None { .. }));
+    let caller = pod(world, flow.source)
+        .filter(|p| matches!(p.proxy, Proxy::Sidecar { .. } | Proxy::Gateway));
     if mesh_only && caller.is_none() {
         let text = "the caller has no mesh certificate".to_owned();
         because.push(plain_cause(Layer::PeerAuthentication, Outcome::Deny, text));

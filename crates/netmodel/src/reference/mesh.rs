@@ -1,8 +1,8 @@
-//! The sidecar mesh at the destination: does the receiver accept what the caller sends, and does
+//! The mesh at the destination, without tunnels: does the receiver accept what the caller sends, and does
 //! AuthorizationPolicy admit it?
 
 use super::client_tls::Sent;
-use super::{authorization, client_tls, gateway, peer_authentication, pod};
+use super::{ambient, authorization, client_tls, gateway, peer_authentication, pod};
 use crate::{
     Cause, Encryption, Flow, Layer, MtlsMode, Origin, Outcome, Pod, Protocol, Proxy, World,
 };
@@ -38,6 +38,20 @@ pub(super) fn decide(
         }
         Proxy::Sidecar { .. } => sidecar(world, flow, receiver, because),
         Proxy::Gateway => gateway::decide(world, flow, receiver, because),
+        Proxy::Ambient { bypass_inbound, .. } => {
+            let half = ambient::plaintext(world, flow, receiver, *bypass_inbound);
+            because.extend(half.because);
+            (half.outcome, Encryption::None)
+        }
+        Proxy::Waypoint => {
+            let text = "a waypoint is a proxy without an application of its own";
+            because.push(plain_cause(
+                Layer::PeerAuthentication,
+                Outcome::Allow,
+                text.to_owned(),
+            ));
+            untouched
+        }
     }
 }
 

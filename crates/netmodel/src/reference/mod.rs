@@ -5,6 +5,7 @@
 //! the specification decides, and this text is corrected only if it misreads the specification.
 
 mod admin;
+mod ambient;
 mod authorization;
 mod client_tls;
 mod gateway;
@@ -12,6 +13,7 @@ mod mesh;
 mod network_policy;
 mod peer_authentication;
 mod tiers;
+mod ztunnel;
 
 use crate::{
     Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Origin, Outcome, Phase, Pod,
@@ -34,23 +36,40 @@ pub fn decide(world: &World, flow: &Flow) -> Decision {
             because: vec![node(Outcome::Allow, Origin::default(), text)],
         };
     }
-    let mut outcome = Outcome::Allow;
-    let mut because = Vec::new();
-    for direction in [Direction::Egress, Direction::Ingress] {
-        let half = tiers::half(world, direction, flow);
-        outcome = outcome.and(half.outcome);
-        because.extend(half.because);
+    if let Some(decision) = ambient::decide_flow(world, flow) {
+        return decision;
     }
-    let (verdict, mut encryption) = mesh::decide(world, flow, &mut because);
-    outcome = outcome.and(verdict);
-    if outcome == Outcome::Deny {
-        encryption = Encryption::None;
-    }
+    let (Half { outcome, because }, encryption) = layers(world, flow);
     Decision {
         outcome,
         encryption,
         because,
     }
+}
+
+/// Every layer on the port that is meant: no tunnel.
+fn layers(world: &World, flow: &Flow) -> (Half, Encryption) {
+    let mut half = network(world, flow);
+    let (verdict, encryption) = mesh::decide(world, flow, &mut half.because);
+    half.outcome = half.outcome.and(verdict);
+    match half.outcome {
+        Outcome::Deny => (half, Encryption::None),
+        _ => (half, encryption),
+    }
+}
+
+/// The network layers at both ends.
+fn network(world: &World, flow: &Flow) -> Half {
+    let mut found = Half {
+        outcome: Outcome::Allow,
+        because: Vec::new(),
+    };
+    for direction in [Direction::Egress, Direction::Ingress] {
+        let half = tiers::half(world, direction, flow);
+        found.outcome = found.outcome.and(half.outcome);
+        found.because.extend(half.because);
+    }
+    found
 }
 
 /// The verdict of one layer.

@@ -9,6 +9,49 @@ use crate::{Cause, Labels, Layer, MtlsMode, Outcome, PeerAuthentication, Pod, Su
 /// PERMISSIVE if nothing is set. A selector in the root namespace is ignored. `portLevelMtls` counts
 /// only in the workload-level policy, by container port.
 pub(super) fn mode(world: &World, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
+    let levels = levels(world, pod);
+    let mut mode = MtlsMode::Permissive;
+    let mut by = None;
+    for policy in levels.into_iter().flatten() {
+        if let Some(set) = policy.mode {
+            mode = set;
+            by = Some(policy);
+        }
+    }
+    let [_, _, workload] = levels;
+    let own = workload.and_then(|w| Some((w, (*w.ports.get(&port)?)?)));
+    if let Some((policy, set)) = own {
+        mode = set;
+        by = Some(policy);
+    }
+    (mode, cause(mode, by, port))
+}
+
+/// What ztunnel makes of plaintext to a port of a pod that it captures, as the step in words.
+///
+/// PeerAuthentication becomes a DENY of callers without identity where the mode is STRICT; DISABLE is
+/// PERMISSIVE (`istio, ambient/authorization.go`). One combination is translated by halves: a port set to
+/// DISABLE in a policy without a mode of its own, under a STRICT parent. It is not guessed.
+pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Cause {
+    let (mode, mut cause) = mode(world, pod, port);
+    let [mesh, namespace, workload] = levels(world, pod);
+    let parent = [namespace, mesh].into_iter().flatten().find_map(|p| p.mode);
+    let by_port = workload
+        .is_some_and(|w| w.mode.is_none() && w.ports.get(&port) == Some(&Some(MtlsMode::Disable)));
+    if by_port && parent == Some(MtlsMode::Strict) {
+        cause.outcome = Outcome::Depends;
+        cause.text.push_str(
+            ": ztunnel does not support it under a STRICT parent without a mode of the workload",
+        );
+    } else if mode == MtlsMode::Strict {
+        cause.outcome = Outcome::Deny;
+        cause.text.push_str("; ztunnel refuses plaintext");
+    }
+    cause
+}
+
+/// The policies of the mesh, the namespace and the workload, the oldest of each.
+fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3] {
     let root = world.mesh.root_namespace.as_str();
     let oldest = |wanted: &dyn Fn(&PeerAuthentication) -> bool| {
         world.peer_authentications.iter().find(|p| wanted(p))
@@ -23,20 +66,7 @@ pub(super) fn mode(world: &World, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
             && !p.selector.0.is_empty()
             && matches(&p.selector, &pod.labels)
     });
-    let mut mode = MtlsMode::Permissive;
-    let mut by = None;
-    for policy in [mesh, namespace, workload].into_iter().flatten() {
-        if let Some(set) = policy.mode {
-            mode = set;
-            by = Some(policy);
-        }
-    }
-    let own = workload.and_then(|w| Some((w, (*w.ports.get(&port)?)?)));
-    if let Some((policy, set)) = own {
-        mode = set;
-        by = Some(policy);
-    }
-    (mode, cause(mode, by, port))
+    [mesh, namespace, workload]
 }
 
 fn cause(mode: MtlsMode, by: Option<&PeerAuthentication>, port: u16) -> Cause {

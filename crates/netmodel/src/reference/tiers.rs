@@ -133,7 +133,7 @@ fn open(direction: Direction, text: String) -> Half {
     }
 }
 
-fn is_own_node(world: &World, subject: &Pod, peer: Endpoint) -> bool {
+pub(super) fn is_own_node(world: &World, subject: &Pod, peer: Endpoint) -> bool {
     let node = &subject.node_addresses.known;
     match peer {
         Endpoint::Address(address) => node.contains(&address),

@@ -5,13 +5,14 @@ use crate::codes;
 use crate::gateway_api::{GROUP, TLS_MODES};
 use crate::head::{Head, required_map};
 use crate::istio;
-use crate::labels::selector;
+use crate::labels::{labels, selector};
 use crate::names::NameRule;
 use crate::objects::Add;
 use crate::ports;
+use crate::waypoints;
 use crate::words::choice;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{ApiGateway, DoorTls, Listener, Origin, RouteNamespaces};
+use palisade_netmodel::{ApiGateway, DoorTls, Labels, Listener, Origin, RouteNamespaces};
 use palisade_yaml::{Fields, Node};
 
 /// The kind.
@@ -47,7 +48,6 @@ const IGNORED: &[&str] = &[
     "allowedListeners",
     "backendTLS",
     "defaultScope",
-    "infrastructure",
     "tls",
 ];
 
@@ -64,6 +64,8 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     }
     let listeners = nodes.into_iter().filter_map(|node| listener(node, out));
     let listeners = listeners.collect();
+    let asked = spec.map("infrastructure", "the infrastructure of a Gateway", out);
+    let asked = asked.map(|fields| infrastructure(fields, out));
     spec.ignore(IGNORED);
     spec.finish(out);
     fields.ignore(&["status"]);
@@ -73,9 +75,20 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         class: class?.value,
         listeners,
     };
+    let waypoint = waypoints::of(&gateway, &head.labels);
     Some(Box::new(move |objects| {
         objects.doors.gateways.push(gateway);
+        let waypoint = waypoint.map(|waypoint| (waypoint, asked.unwrap_or_default()));
+        objects.waypoints.extend(waypoint);
     }))
+}
+
+/// The labels that the Gateway asks for on what is made for it.
+fn infrastructure(mut fields: Fields<'_>, out: &mut Vec<Diagnostic>) -> Labels {
+    let asked = labels(&mut fields, "labels", out);
+    fields.ignore(&["annotations", "parametersRef"]);
+    fields.finish(out);
+    asked
 }
 
 fn listener(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<Listener> {

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, Operation, Origin,
-    Source,
+    PolicyTarget, Source,
 };
 use palisade_yaml::{Fields, Node, Spanned, Value};
 use std::net::IpAddr;
@@ -45,7 +45,7 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         origin: head.origin(),
         object: head.object.clone(),
         selector: Default::default(),
-        target_refs: false,
+        targets: Vec::new(),
         dry_run: dry_run == Some("true"),
         action: AuthorizationAction::Allow,
         rules: Vec::new(),
@@ -62,9 +62,8 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
 
 fn read_spec(policy: &mut AuthorizationPolicy, spec: &mut Fields<'_>, out: &mut Vec<Diagnostic>) {
     policy.selector = istio::workload_selector(spec, "selector", "matchLabels", out);
-    policy.target_refs =
-        !spec.list("targetRefs", out).is_empty() | spec.node("targetRef").is_some();
-    if policy.target_refs && spec.node("selector").is_some() {
+    policy.targets = targets(spec, out);
+    if !policy.targets.is_empty() && spec.node("selector").is_some() {
         out.push(
             Diagnostic::error(codes::TWO_TARGETS, "selector beside targetRefs")
                 .at(spec.span(), "only one of the two may be given")
@@ -94,6 +93,45 @@ fn read_spec(policy: &mut AuthorizationPolicy, spec: &mut Fields<'_>, out: &mut 
         .into_iter()
         .filter_map(|node| rule(node, out))
         .collect();
+}
+
+/// `targetRefs`, and the older `targetRef`.
+fn targets(spec: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Vec<PolicyTarget> {
+    let one = spec.node("targetRef");
+    let nodes = spec.list("targetRefs", out).into_iter().chain(one);
+    nodes.filter_map(|node| target(node, out)).collect()
+}
+
+fn target(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<PolicyTarget> {
+    let mut fields = Fields::of(node, "a target of a policy", out)?;
+    let group = fields.string("group", out).map(|group| group.value);
+    let kind = fields.required_string("kind", out);
+    let name = fields.required_string("name", out);
+    let namespace = fields.string("namespace", out);
+    if let Some(namespace) = namespace.filter(|n| !n.value.is_empty()) {
+        out.push(
+            Diagnostic::error(codes::BAD_TARGET, "a target in another namespace")
+                .at(namespace.span, "Istio refuses `namespace` in a target")
+                .help("put the policy into the namespace of its target"),
+        );
+    }
+    fields.finish(out);
+    let (group, kind, name) = (group.unwrap_or_default(), kind?, name?.value);
+    Some(match (group.as_str(), kind.value.as_str()) {
+        ("gateway.networking.k8s.io", "Gateway") => PolicyTarget::Gateway(name),
+        ("gateway.networking.k8s.io", "GatewayClass") => PolicyTarget::GatewayClass(name),
+        ("" | "core", "Service") => PolicyTarget::Service(name),
+        (istio::NETWORKING, "ServiceEntry") => PolicyTarget::ServiceEntry(name),
+        _ => {
+            let what = format!("{} is not a target that Istio knows", kind.value);
+            out.push(
+                Diagnostic::error(codes::BAD_TARGET, what)
+                    .at(kind.span, "Istio refuses this group and kind")
+                    .help("use a Gateway or GatewayClass of gateway.networking.k8s.io, a Service, or a ServiceEntry"),
+            );
+            return None;
+        }
+    })
 }
 
 fn rule(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<AuthorizationRule> {
@@ -284,8 +322,7 @@ fn condition(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<Condition> {
     })
 }
 
-/// Writes an AuthorizationPolicy. `targetRefs` and the provider of CUSTOM are not part of the model
-/// and are not written.
+/// Writes an AuthorizationPolicy. The provider of CUSTOM is not part of the model and is not written.
 #[must_use]
 pub fn write(policy: &AuthorizationPolicy, extra: &Meta) -> Value {
     let word = ACTIONS.iter().find(|(_, action)| *action == policy.action);
@@ -295,6 +332,10 @@ pub fn write(policy: &AuthorizationPolicy, extra: &Meta) -> Value {
         "matchLabels",
         &policy.selector,
     ));
+    if !policy.targets.is_empty() {
+        let targets = policy.targets.iter().map(write_target);
+        spec.push(("targetRefs", Value::List(targets.collect())));
+    }
     spec.push((
         "action",
         Value::string(word.map_or("ALLOW", |(word, _)| word)),
@@ -311,6 +352,21 @@ pub fn write(policy: &AuthorizationPolicy, extra: &Meta) -> Value {
             .insert(DRY_RUN.to_owned(), "true".to_owned());
     }
     object(&KIND, &policy.object, &extra, Value::map(spec))
+}
+
+fn write_target(target: &PolicyTarget) -> Value {
+    const GATEWAY_API: &str = "gateway.networking.k8s.io";
+    let (group, kind, name) = match target {
+        PolicyTarget::Gateway(name) => (GATEWAY_API, "Gateway", name.as_str()),
+        PolicyTarget::GatewayClass(name) => (GATEWAY_API, "GatewayClass", name.as_str()),
+        PolicyTarget::Service(name) => ("", "Service", name.as_str()),
+        PolicyTarget::ServiceEntry(name) => (istio::NETWORKING, "ServiceEntry", name.as_str()),
+    };
+    Value::map([
+        ("group", Value::string(group)),
+        ("kind", Value::string(kind)),
+        ("name", Value::string(name)),
+    ])
 }
 
 fn write_rule(rule: &AuthorizationRule) -> Value {

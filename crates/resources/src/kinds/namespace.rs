@@ -5,7 +5,6 @@ use crate::codes;
 use crate::head::Head;
 use crate::names::NameRule;
 use crate::objects::Add;
-use crate::proxy::refuse_ambient;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::Namespace;
 use palisade_yaml::Fields;
@@ -26,7 +25,6 @@ pub(super) const KIND: Kind = Kind {
 
 fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<Add> {
     fields.ignore(&["spec", "status"]);
-    refuse_ambient(&head.labels, head.span, out);
     let name = head.object.name.clone();
     let mut labels = head.labels.clone();
     let written = labels.0.insert(NAME_LABEL.to_owned(), name.clone());

@@ -6,7 +6,6 @@ use crate::head::{Head, required_map};
 use crate::names::NameRule;
 use crate::objects::{Add, RealPod};
 use crate::pods::pod_spec;
-use crate::proxy::refuse_ambient;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{AddressSet, Phase};
 use palisade_yaml::{Fields, Spanned};
@@ -52,7 +51,6 @@ struct Status {
 
 fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<Add> {
     let spec = required_map(fields, "spec", "the spec of a pod", out)?;
-    refuse_ambient(&head.labels, head.span, out);
     let mut shape = pod_spec(spec, out);
     shape.labels = head.labels.clone();
     shape.annotations = head.annotations.clone();

@@ -82,6 +82,7 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     let service = Service {
         origin: head.origin(),
         object: head.object.clone(),
+        labels: head.labels.clone(),
         selector: if external {
             Labels::default()
         } else {

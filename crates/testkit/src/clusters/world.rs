@@ -171,6 +171,7 @@ fn service(shape: &Shape, workload: usize) -> Service {
     Service {
         origin: Origin::default(),
         object: ObjectRef::new(shape.namespace_of(workload), application(workload)),
+        labels: Labels::from_iter([("app.kubernetes.io/name", application(workload))]),
         selector: Labels::from_iter([("app.kubernetes.io/name", application(workload))]),
         headless: false,
         ports: vec![ServicePort {
@@ -416,7 +417,7 @@ fn authorization(shape: &Shape, workload: usize) -> AuthorizationPolicy {
         origin: Origin::default(),
         object: ObjectRef::new(namespace.clone(), application(workload)),
         selector: Labels::from_iter([("app.kubernetes.io/name", application(workload))]),
-        target_refs: false,
+        targets: Vec::new(),
         dry_run: false,
         action: AuthorizationAction::Allow,
         rules: vec![AuthorizationRule {

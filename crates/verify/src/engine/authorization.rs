@@ -1,4 +1,4 @@
-//! AuthorizationPolicy at a sidecar or gateway, for one port and one caller.
+//! AuthorizationPolicy at a sidecar, gateway or waypoint, for one port and one caller.
 //!
 //! Answers are three-valued: a request's method or an unknown address leaves a rule undecided.
 
@@ -7,12 +7,15 @@ use super::endpoints::parse_block;
 use super::mesh::{Client, Source};
 use palisade_netmodel::{
     AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition,
-    GatewayServer, Operation, Pod, ServerTls, Source as From, World,
+    GatewayServer, ObjectRef, Operation, Pod, PolicyTarget, ServerTls, Source as From, World,
 };
 use std::net::IpAddr;
 
 /// May it pass? The order is from pass to refuse, as for outcomes.
 pub(super) use palisade_netmodel::Outcome as Judgement;
+
+/// The label that ties a pod to its Gateway of `gateway.networking.k8s.io`.
+pub(super) const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// How the proxy reads a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,10 +31,20 @@ pub(super) struct Caller<'w> {
     pub(super) mtls: bool,
 }
 
-/// `Some` if decided.
-type Truth = Option<bool>;
+impl<'w> Caller<'w> {
+    /// The caller's certificate, if it shows one.
+    pub(super) fn identity(&self) -> Option<&'w Client<'w>> {
+        match self.source {
+            Source::Pod(client) if self.mtls => Some(client),
+            _ => None,
+        }
+    }
+}
 
-fn and(a: Truth, b: Truth) -> Truth {
+/// `Some` if decided.
+pub(super) type Truth = Option<bool>;
+
+pub(super) fn and(a: Truth, b: Truth) -> Truth {
     match (a, b) {
         (Some(false), _) | (_, Some(false)) => Some(false),
         (Some(true), Some(true)) => Some(true),
@@ -47,7 +60,7 @@ fn or(a: Truth, b: Truth) -> Truth {
     }
 }
 
-fn any(items: impl Iterator<Item = Truth>) -> Truth {
+pub(super) fn any(items: impl Iterator<Item = Truth>) -> Truth {
     items.fold(Some(false), or)
 }
 
@@ -105,20 +118,48 @@ pub(super) struct Applicable<'w> {
 }
 
 impl<'w> Applicable<'w> {
-    /// Selection as `Istio AuthorizationPolicy` has it: the workload's namespace and the root namespace;
-    /// sidecars ignore `targetRefs`, and a dry run is never enforced.
+    /// Selection as `Istio AuthorizationPolicy` has it: by selector from the workload's namespace and
+    /// the root namespace, and for the pods of a Gateway by target.
     pub(super) fn of(world: &'w World, pod: &Pod) -> Self {
-        let mut out = Self::default();
-        for policy in &world.authorization_policies {
-            let here = policy.object.namespace == pod.namespace
-                || policy.object.namespace == world.mesh.root_namespace;
-            if policy.target_refs
-                || policy.dry_run
-                || !here
-                || !subset(&policy.selector, &pod.labels)
-            {
-                continue;
+        let gateway = pod.labels.get(GATEWAY_NAME);
+        Self::chosen(world, |policy| {
+            let own = policy.object.namespace == pod.namespace;
+            if policy.targets.is_empty() {
+                let here = own || policy.object.namespace == world.mesh.root_namespace;
+                return here && subset(&policy.selector, &pod.labels);
             }
+            let names =
+                |t: &PolicyTarget| matches!(t, PolicyTarget::Gateway(n) if gateway == Some(n));
+            own && policy.targets.iter().any(names)
+        })
+    }
+
+    /// What a waypoint enforces on calls to a Service, or to a pod's own address: only targets count.
+    pub(super) fn of_waypoint(
+        world: &'w World,
+        waypoint: &ObjectRef,
+        service: Option<&ObjectRef>,
+    ) -> Self {
+        Self::chosen(world, |policy| {
+            let within = |target: &ObjectRef, name: &str| {
+                target.namespace == policy.object.namespace && target.name == name
+            };
+            policy.targets.iter().any(|target| match target {
+                PolicyTarget::Gateway(name) => within(waypoint, name),
+                PolicyTarget::Service(name) => service.is_some_and(|s| within(s, name)),
+                PolicyTarget::GatewayClass(name) => {
+                    name == "istio-waypoint" && policy.object.namespace == world.mesh.root_namespace
+                }
+                PolicyTarget::ServiceEntry(_) => false,
+            })
+        })
+    }
+
+    /// A dry run is never enforced, and AUDIT never decides.
+    fn chosen(world: &'w World, wanted: impl Fn(&AuthorizationPolicy) -> bool) -> Self {
+        let mut out = Self::default();
+        let all = world.authorization_policies.iter();
+        for policy in all.filter(|p| !p.dry_run && wanted(p)) {
             match policy.action {
                 AuthorizationAction::Custom => out.custom.push(policy),
                 AuthorizationAction::Deny => out.deny.push(policy),
@@ -136,18 +177,20 @@ impl<'w> Applicable<'w> {
     }
 }
 
-/// The verdict on a port whose protocol may be any of `wires`: if they differ, it depends.
+/// The verdict on a port whose protocol may be any of `wires`, and whose number any of `ports`: if they
+/// differ, it depends. `destination` are the receiver's addresses.
 pub(super) fn judge(
-    (pod, policies): (&Pod, &Applicable<'_>),
-    port: u16,
+    (destination, policies): (&AddressSet, &Applicable<'_>),
+    ports: &[u16],
     caller: &Caller<'_>,
     wires: &[Wire],
 ) -> Judgement {
-    let mut verdicts = wires.iter().map(|wire| {
+    let readings = wires.iter().flat_map(|w| ports.iter().map(move |p| (w, p)));
+    let mut verdicts = readings.map(|(wire, port)| {
         let rules = Rules {
-            pod,
+            destination,
             policies,
-            port,
+            port: *port,
             caller,
             wire: *wire,
         };
@@ -165,7 +208,7 @@ pub(super) fn judge(
 
 /// Everything that a rule is matched against.
 struct Rules<'a> {
-    pod: &'a Pod,
+    destination: &'a AddressSet,
     policies: &'a Applicable<'a>,
     port: u16,
     caller: &'a Caller<'a>,
@@ -223,7 +266,9 @@ impl Rules<'_> {
             }),
         ];
         let address = [
-            field(&s.ip_blocks, &s.not_ip_blocks, &|v| self.peer_in(v)),
+            field(&s.ip_blocks, &s.not_ip_blocks, &|v| {
+                peer_in(self.caller.source, v)
+            }),
             field(&s.remote_ip_blocks, &s.not_remote_ip_blocks, &|v| {
                 self.remote_in(v)
             }),
@@ -252,10 +297,10 @@ impl Rules<'_> {
             "source.principal" => &|v| self.principal(v),
             "source.namespace" => &|v| self.namespace(v),
             "source.serviceAccount" => &|v| self.service_account(namespace, v),
-            "source.ip" => &|v| self.peer_in(v),
+            "source.ip" => &|v| peer_in(self.caller.source, v),
             "remote.ip" => &|v| self.remote_in(v),
             "destination.port" => &|v| Some(v.parse::<u16>() == Ok(self.port)),
-            "destination.ip" => &|v| in_block(&self.pod.addresses, v),
+            "destination.ip" => &|v| in_block(self.destination, v),
             key if condition_uses_http(key) && self.wire == Wire::Tcp => return Some(true),
             _ => &|_| None,
         };
@@ -263,10 +308,7 @@ impl Rules<'_> {
     }
 
     fn identity(&self) -> Option<&Client<'_>> {
-        match self.caller.source {
-            Source::Pod(client) if self.caller.mtls => Some(client),
-            _ => None,
-        }
+        self.caller.identity()
     }
 
     fn principal(&self, pattern: &str) -> Truth {
@@ -292,45 +334,53 @@ impl Rules<'_> {
     }
 
     fn service_account(&self, default: &str, wanted: &str) -> Truth {
-        let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
-        let known = self.identity().map(|caller| caller.pod);
-        Some(known.is_some_and(|p| p.namespace == namespace && p.service_account == name))
-    }
-
-    fn peer_in(&self, block: &str) -> Truth {
-        match self.caller.source {
-            Source::Address(address) => Some(holds(block, &address)),
-            Source::Pod(Client { pod, .. })
-                if pod.addresses.known.is_empty() && pod.host_network =>
-            {
-                in_block(&pod.node_addresses, block)
-            }
-            Source::Pod(client) => in_block(&client.pod.addresses, block),
-            Source::Nobody => Some(false),
-        }
+        Some(is_account(self.identity(), default, wanted))
     }
 
     /// The first hop of `X-Forwarded-For` on HTTP, which a caller can write; the peer on TCP.
     fn remote_in(&self, block: &str) -> Truth {
         match self.wire {
             Wire::Http => None,
-            Wire::Tcp => self.peer_in(block),
+            Wire::Tcp => peer_in(self.caller.source, block),
         }
     }
 }
 
+/// Whether the address of the peer lies in a block.
+pub(super) fn peer_in(source: Source<'_>, block: &str) -> Truth {
+    match source {
+        Source::Address(address) => Some(holds(block, &address)),
+        Source::Pod(Client { pod, .. }) if pod.addresses.known.is_empty() && pod.host_network => {
+            in_block(&pod.node_addresses, block)
+        }
+        Source::Pod(client) => in_block(&client.pod.addresses, block),
+        Source::Nobody => Some(false),
+    }
+}
+
+/// `NAME` in the namespace `default`, or `NAMESPACE/NAME`.
+pub(super) fn is_account(identity: Option<&Client<'_>>, default: &str, wanted: &str) -> bool {
+    let (namespace, name) = wanted.split_once('/').unwrap_or((default, wanted));
+    let pod = identity.map(|caller| caller.pod);
+    pod.is_some_and(|p| p.namespace == namespace && p.service_account == name)
+}
+
 /// One of `values` (no values: no restriction) and none of `nots`.
-fn field(values: &[String], nots: &[String], test: &dyn Fn(&str) -> Truth) -> Truth {
+pub(super) fn field<T: AsRef<str>>(
+    values: &[T],
+    nots: &[T],
+    test: &dyn Fn(&str) -> Truth,
+) -> Truth {
     let listed = if values.is_empty() {
         Some(true)
     } else {
-        any(values.iter().map(|v| test(v)))
+        any(values.iter().map(|v| test(v.as_ref())))
     };
-    let excluded = any(nots.iter().map(|v| test(v)));
+    let excluded = any(nots.iter().map(|v| test(v.as_ref())));
     and(listed, excluded.map(|e| !e))
 }
 
-fn in_block(addresses: &AddressSet, block: &str) -> Truth {
+pub(super) fn in_block(addresses: &AddressSet, block: &str) -> Truth {
     if addresses.known.is_empty() {
         return None;
     }
@@ -341,7 +391,7 @@ fn holds(block: &str, address: &IpAddr) -> bool {
     parse_block(block).is_some_and(|net| net.contains(address))
 }
 
-fn operation_uses_http(o: &Operation) -> bool {
+pub(super) fn operation_uses_http(o: &Operation) -> bool {
     [
         &o.methods,
         &o.not_methods,
@@ -368,7 +418,7 @@ fn uses_http(rule: &AuthorizationRule) -> bool {
 }
 
 /// `*` is anything but nothing, `*suffix`, `prefix*`, else exact.
-fn text_matches(pattern: &str, text: &str) -> bool {
+pub(super) fn text_matches(pattern: &str, text: &str) -> bool {
     if pattern == "*" {
         return !text.is_empty();
     }

@@ -16,7 +16,7 @@ pub(super) enum Way {
 /// A Service port that leads to a pod's port.
 #[derive(Debug)]
 pub(super) struct Door<'w> {
-    service: &'w Service,
+    pub(super) service: &'w Service,
     /// The Service's full name, as DestinationRules write it.
     host: String,
     /// Whether auto mTLS is possible: always, but for a headless Service with a pod outside the mesh.
@@ -157,9 +157,10 @@ pub(super) fn ways(
         Proxy::Sidecar {
             outbound_excluded, ..
         } => outbound_excluded.contains(Protocol::Tcp, port),
-        Proxy::None { .. } | Proxy::Gateway => false,
+        _ => false,
     };
-    if matches!(client.proxy, Proxy::None { .. }) {
+    // ztunnel and waypoints tunnel to captured pods; to all others they send what the process wrote.
+    if !matches!(client.proxy, Proxy::Sidecar { .. } | Proxy::Gateway) {
         return &[Way::Plain];
     }
     if doors.is_empty() {

@@ -404,6 +404,7 @@ fn blocks(world: &World) -> Vec<IpNet> {
             .iter()
             .flat_map(authorization_nets),
     );
+    nets.extend(super::ambient::blocks(world));
     nets
 }
 

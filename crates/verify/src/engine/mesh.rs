@@ -9,7 +9,9 @@ use super::Pair;
 use super::Passage;
 use super::authorization::{self, Applicable, Judgement, Wire};
 use super::client::{self, Door, Way};
-use palisade_netmodel::{GatewayServer, MtlsMode, Pod, PortSet, Protocol, Proxy, ServerTls, World};
+use palisade_netmodel::{
+    GatewayServer, MtlsMode, PeerAuthentication, Pod, PortSet, Protocol, Proxy, ServerTls, World,
+};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -88,6 +90,8 @@ pub(crate) struct Receiver<'w> {
     pod: &'w Pod,
     policies: Applicable<'w>,
     stretches: Vec<Stretch<'w>>,
+    /// The ports that its sidecar does not receive.
+    bypassed: Vec<Stretch<'w>>,
 }
 
 /// Ports on which nothing changes.
@@ -113,6 +117,22 @@ struct PortAnswer {
     by_certificate: bool,
 }
 
+/// Everything passes but what is judged otherwise on some ports.
+pub(super) fn on(ports: &PortSet, judgement: Judgement) -> Passage {
+    let rest = || PortSet::all().difference(ports);
+    match judgement {
+        Judgement::Allow => Passage::everything(),
+        Judgement::Depends => Passage {
+            must: rest(),
+            may: PortSet::all(),
+        },
+        Judgement::Deny => Passage {
+            must: rest(),
+            may: rest(),
+        },
+    }
+}
+
 /// What passes to a destination that no proxy receives for.
 pub(crate) fn untouched() -> Pair {
     Pair {
@@ -127,21 +147,24 @@ impl<'w> Receiver<'w> {
     /// The receiver of a pod; `None` if it has no proxy.
     pub(crate) fn new(world: &'w World, pod: &'w Pod) -> Option<Self> {
         let listens = match &pod.proxy {
-            Proxy::None { .. } => return None,
+            // `ambient.rs` answers for captured pods; a waypoint has no application.
+            Proxy::None { .. } | Proxy::Ambient { .. } | Proxy::Waypoint => return None,
             Proxy::Sidecar { inbound, .. } => {
                 PortSet::protocol(Protocol::Tcp).difference(&inbound.bypass)
             }
             Proxy::Gateway => PortSet::protocol(Protocol::Tcp),
         };
         let policies = Applicable::of(world, pod);
-        let mut stretches = Vec::new();
+        let (mut stretches, mut bypassed) = (Vec::new(), Vec::new());
         for (first, last) in borders(world, pod, &policies) {
-            let ports = PortSet::range(Protocol::Tcp, first, last).intersection(&listens);
-            if ports.is_empty() {
-                continue;
-            }
+            let ports = PortSet::range(Protocol::Tcp, first, last);
+            let list = if listens.covers(&ports) {
+                &mut stretches
+            } else {
+                &mut bypassed
+            };
             let doors = client::doors(world, pod, first);
-            stretches.push(Stretch {
+            list.push(Stretch {
                 port: first,
                 ports,
                 mode: peer_authentication(world, pod, first),
@@ -155,6 +178,7 @@ impl<'w> Receiver<'w> {
             pod,
             policies,
             stretches,
+            bypassed,
         })
     }
 
@@ -185,6 +209,17 @@ impl<'w> Receiver<'w> {
             }
         }
         pair
+    }
+
+    /// What passes of a tunnel (HBONE) that ends at the proxy, for a caller with its certificate. The
+    /// proxy receives every port of it.
+    pub(crate) fn tunnel(&self, source: Source<'_>) -> Passage {
+        let mut passage = Passage::everything();
+        for stretch in self.stretches.iter().chain(&self.bypassed) {
+            let judgement = self.authorize(source, true, stretch.port, &stretch.wires);
+            passage = passage.and(&on(&stretch.ports, judgement));
+        }
+        passage
     }
 
     fn sidecar_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
@@ -230,8 +265,8 @@ impl<'w> Receiver<'w> {
 
     fn authorize(&self, source: Source<'_>, mtls: bool, port: u16, wires: &[Wire]) -> Judgement {
         let caller = authorization::Caller { source, mtls };
-        let receiver = (self.pod, &self.policies);
-        authorization::judge(receiver, port, &caller, wires)
+        let receiver = (&self.pod.addresses, &self.policies);
+        authorization::judge(receiver, &[port], &caller, wires)
     }
 
     fn gateway_port(&self, source: Source<'_>, stretch: &Stretch<'_>) -> PortAnswer {
@@ -247,8 +282,7 @@ impl<'w> Receiver<'w> {
         }
         let mesh_mtls = served.iter().all(|s| s.tls == ServerTls::IstioMutual);
         let tls = served.iter().all(|s| s.tls != ServerTls::None);
-        let enrolled =
-            matches!(source, Source::Pod(c) if !matches!(c.pod.proxy, Proxy::None { .. }));
+        let enrolled = matches!(source, Source::Pod(c) if matches!(c.pod.proxy, Proxy::Sidecar { .. } | Proxy::Gateway));
         if mesh_mtls && !enrolled {
             return PortAnswer {
                 judgement: Judgement::Deny,
@@ -276,7 +310,7 @@ fn borders(world: &World, pod: &Pod, policies: &Applicable<'_>) -> Vec<(u16, u16
         borders.insert(port.max(1));
         borders.extend(port.checked_add(1));
     };
-    let own = |p: &&palisade_netmodel::PeerAuthentication| p.object.namespace == pod.namespace;
+    let own = |p: &&PeerAuthentication| p.object.namespace == pod.namespace;
     for policy in world.peer_authentications.iter().filter(own) {
         policy.ports.keys().for_each(|p| cut(*p));
     }
@@ -327,12 +361,20 @@ fn wires(doors: &[Door<'_>]) -> Vec<Wire> {
     found.into_iter().collect()
 }
 
-/// The mode of a pod's port, or `None` if no sidecar receives it.
+/// The mode of a pod's port, or `None` if no proxy of the mesh receives it.
 pub(crate) fn mode(world: &World, pod: &Pod, port: u16) -> Option<MtlsMode> {
     match &pod.proxy {
         Proxy::Sidecar { inbound, .. } if !inbound.bypass.contains(Protocol::Tcp, port) => {
             Some(peer_authentication(world, pod, port))
         }
+        // Towards a captured pod nothing but STRICT refuses plaintext.
+        Proxy::Ambient {
+            bypass_inbound: false,
+            ..
+        } => Some(match peer_authentication(world, pod, port) {
+            MtlsMode::Disable => MtlsMode::Permissive,
+            mode => mode,
+        }),
         _ => None,
     }
 }
@@ -340,6 +382,33 @@ pub(crate) fn mode(world: &World, pod: &Pod, port: u16) -> Option<MtlsMode> {
 /// `Istio PeerAuthentication`: workload over namespace over mesh, the oldest of a level; the list is
 /// sorted oldest first.
 fn peer_authentication(world: &World, pod: &Pod, port: u16) -> MtlsMode {
+    let [mesh, namespace, workload] = levels(world, pod);
+    let mode = [workload, namespace, mesh]
+        .into_iter()
+        .flatten()
+        .find_map(|p| p.mode)
+        .unwrap_or(MtlsMode::Permissive);
+    let own = workload.and_then(|p| p.ports.get(&port).copied().flatten());
+    own.unwrap_or(mode)
+}
+
+/// Whether ztunnel lets plaintext to a port pass: STRICT refuses it, DISABLE is PERMISSIVE. A port with
+/// DISABLE of a policy without a mode, under a STRICT parent, is translated by halves.
+pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Judgement {
+    let [mesh, namespace, workload] = levels(world, pod);
+    let disabled = workload.filter(|p| p.ports.get(&port) == Some(&Some(MtlsMode::Disable)));
+    let parent = namespace.and_then(|p| p.mode).or(mesh.and_then(|p| p.mode));
+    if disabled.is_some_and(|p| p.mode.is_none()) && parent == Some(MtlsMode::Strict) {
+        return Judgement::Depends;
+    }
+    match peer_authentication(world, pod, port) {
+        MtlsMode::Strict => Judgement::Deny,
+        MtlsMode::Permissive | MtlsMode::Disable => Judgement::Allow,
+    }
+}
+
+/// The policies of the mesh, the namespace and the workload.
+fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3] {
     let root = &world.mesh.root_namespace;
     let (mut mesh, mut namespace, mut workload) = (None, None, None);
     for policy in &world.peer_authentications {
@@ -355,13 +424,7 @@ fn peer_authentication(world: &World, pod: &Pod, port: u16) -> MtlsMode {
             *slot = Some(policy);
         }
     }
-    let mode = [workload, namespace, mesh]
-        .into_iter()
-        .flatten()
-        .find_map(|p| p.mode)
-        .unwrap_or(MtlsMode::Permissive);
-    let own = workload.and_then(|p| p.ports.get(&port).copied().flatten());
-    own.unwrap_or(mode)
+    [mesh, namespace, workload]
 }
 
 /// The servers of every Gateway that selects a pod.

@@ -3,6 +3,7 @@
 //! It answers for classes of pods and cells of addresses, so its cost follows the number of distinct
 //! workloads and CIDRs, not of pods. It must agree with `netmodel::reference` on every flow.
 
+mod ambient;
 mod authorization;
 mod bits;
 mod cells;
@@ -15,6 +16,7 @@ mod policies;
 mod port_table;
 mod relation;
 mod tiers;
+mod ztunnel;
 
 pub(crate) use bits::Bits;
 use endpoints::Kind;
@@ -24,6 +26,7 @@ pub(crate) use policies::{namespace_matches, ports_on};
 pub use relation::Relation;
 pub use tiers::AdminRuleId;
 
+use ambient::{Ambient, Crossing};
 use endpoints::Endpoints;
 use ipnet::IpNet;
 use palisade_netmodel::{
@@ -60,6 +63,8 @@ pub struct Engine<'w> {
     clients: Vec<mesh::Client<'w>>,
     /// Per class: its proxy, if it has one. Empty where nobody has.
     receivers: Vec<Option<mesh::Receiver<'w>>>,
+    /// Captured pods and waypoints.
+    ambient: Ambient<'w>,
 }
 
 impl<'w> Engine<'w> {
@@ -96,6 +101,8 @@ impl<'w> Engine<'w> {
                 (client, mesh::Receiver::new(world, pod))
             })
             .unzip();
+        let pod = |e| policies::representative(world, &endpoints, e);
+        let ambient = Ambient::new(world, endpoints.ids().map(pod));
         Self {
             world,
             policies,
@@ -103,6 +110,7 @@ impl<'w> Engine<'w> {
             endpoints,
             clients,
             receivers,
+            ambient,
         }
     }
 
@@ -236,6 +244,9 @@ impl<'w> Engine<'w> {
                 by_certificate: PortSet::empty(),
             };
         }
+        if let Some(crossing) = Crossing::new(self, (source, destination)) {
+            return crossing.pair();
+        }
         let network = self
             .half(Direction::Egress, source, destination)
             .and(&self.half(Direction::Ingress, source, destination));
@@ -251,7 +262,8 @@ impl<'w> Engine<'w> {
         Relation::new(self)
     }
 
-    /// What the policies of all tiers let pass at one end.
+    /// What the policies of all tiers let pass at one end. Between captured pods they see the tunnel only,
+    /// and have one word on all TCP ports.
     #[must_use]
     pub fn half(
         &self,
@@ -259,6 +271,9 @@ impl<'w> Engine<'w> {
         source: EndpointId,
         destination: EndpointId,
     ) -> Passage {
+        if let Some(crossing) = Crossing::new(self, (source, destination)) {
+            return crossing.half(direction);
+        }
         let (subject, peer) = match direction {
             Direction::Ingress => (destination, source),
             Direction::Egress => (source, destination),
@@ -324,6 +339,14 @@ impl<'w> Engine<'w> {
     /// What the mesh lets pass, and how.
     #[must_use]
     pub fn mesh_half(&self, source: EndpointId, destination: EndpointId) -> Pair {
+        match Crossing::new(self, (source, destination)) {
+            Some(crossing) => crossing.mesh(),
+            None => self.without_tunnels(source, destination),
+        }
+    }
+
+    /// What a sidecar or gateway lets pass that is reached on the port that is meant.
+    fn without_tunnels(&self, source: EndpointId, destination: EndpointId) -> Pair {
         match self.receivers.get(destination.index()) {
             Some(Some(receiver)) => receiver.pair(self.mesh_end(source)),
             _ => mesh::untouched(),
@@ -432,6 +455,12 @@ impl<'w> Engine<'w> {
         if flow.source == flow.destination && from.pod {
             return (Outcome::Allow, Encryption::None);
         }
+        if let Some(crossing) = Crossing::new(self, (source, destination)) {
+            let own_node = self.share_node(flow.destination, flow.source);
+            if flow.protocol == Protocol::Tcp {
+                return crossing.with(own_node).pair().at(flow.protocol, flow.port);
+            }
+        }
         let mut outcome = Outcome::Allow;
         for (direction, ends, own, peer, traits) in [
             (
@@ -464,18 +493,10 @@ impl<'w> Engine<'w> {
             return (outcome, Encryption::None);
         }
         let pair = self.mesh_half(source, destination);
-        let at = |set: &PortSet| set.contains(flow.protocol, flow.port);
-        outcome = outcome.and(match (at(&pair.passage.must), at(&pair.passage.may)) {
-            (true, _) => Outcome::Allow,
-            (false, true) => Outcome::Depends,
-            (false, false) => return denied,
-        });
-        let encryption = match (at(&pair.mesh_mtls), at(&pair.tls)) {
-            (true, _) => Encryption::MeshMtls,
-            (false, true) => Encryption::Tls,
-            (false, false) => Encryption::None,
-        };
-        (outcome, encryption)
+        match pair.at(flow.protocol, flow.port) {
+            (Outcome::Deny, _) => denied,
+            (mesh, encryption) => (outcome.and(mesh), encryption),
+        }
     }
 
     /// Whether the policies of a subject let one port pass: certainly, perhaps (`None`), or not.
@@ -496,6 +517,46 @@ impl<'w> Engine<'w> {
         }
         self.tiers
             .admits(self.world, direction, ends, (target(), port), admits)
+    }
+
+    /// How TCP connections of a pair run in tunnels, so that NetworkPolicies do not see their ports.
+    #[must_use]
+    pub fn tunnels(&self, source: EndpointId, destination: EndpointId) -> Tunnels {
+        match Crossing::new(self, (source, destination)) {
+            None => Tunnels::None,
+            Some(crossing) => crossing.tunnels(),
+        }
+    }
+}
+
+/// How connections of a pair run in tunnels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tunnels {
+    /// Not at all.
+    None,
+    /// All, in one from end to end.
+    Direct,
+    /// Some may.
+    Perhaps,
+    /// Some run in one to a waypoint, and in one from there.
+    ByWaypoint,
+}
+
+impl Pair {
+    /// The answer on one port.
+    fn at(&self, protocol: Protocol, port: u16) -> (Outcome, Encryption) {
+        let at = |set: &PortSet| set.contains(protocol, port);
+        let outcome = match (at(&self.passage.must), at(&self.passage.may)) {
+            (true, _) => Outcome::Allow,
+            (false, true) => Outcome::Depends,
+            (false, false) => return (Outcome::Deny, Encryption::None),
+        };
+        let encryption = match (at(&self.mesh_mtls), at(&self.tls)) {
+            (true, _) => Encryption::MeshMtls,
+            (false, true) => Encryption::Tls,
+            (false, false) => Encryption::None,
+        };
+        (outcome, encryption)
     }
 }
 

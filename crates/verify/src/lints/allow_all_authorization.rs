@@ -23,7 +23,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
 }
 
 fn is_enforced(policy: &AuthorizationPolicy) -> bool {
-    policy.action == AuthorizationAction::Allow && !policy.dry_run && !policy.target_refs
+    policy.action == AuthorizationAction::Allow && !policy.dry_run && policy.targets.is_empty()
 }
 
 /// A rule without any condition matches every request.

@@ -26,8 +26,9 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
         }
     }
     for policy in &cx.world.authorization_policies {
-        let enforced =
-            policy.action == AuthorizationAction::Allow && !policy.dry_run && !policy.target_refs;
+        let enforced = policy.action == AuthorizationAction::Allow
+            && !policy.dry_run
+            && policy.targets.is_empty();
         for rule in policy.rules.iter().filter(|_| enforced) {
             out.extend(network_refuses(cx, policy, rule));
         }

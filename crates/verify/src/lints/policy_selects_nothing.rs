@@ -55,7 +55,7 @@ fn without_proxy(cx: &Context<'_>) -> Vec<Diagnostic> {
         .world
         .authorization_policies
         .iter()
-        .filter(|p| !p.target_refs);
+        .filter(|p| p.targets.is_empty());
     let authorizations =
         authorizations.map(|p| ("AuthorizationPolicy", &p.object, &p.selector, p.origin));
     let mut out = Vec::new();

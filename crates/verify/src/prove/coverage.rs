@@ -124,8 +124,10 @@ fn mesh(
             match &pod.proxy {
                 _ if pod.phase != Phase::Live => None,
                 Proxy::None { reason } => Some(not_enrolled(component, pod.origin.0, reason)),
-                Proxy::Gateway => None,
-                Proxy::Sidecar { .. } => mode(context, component, *endpoint),
+                Proxy::Gateway | Proxy::Waypoint => None,
+                Proxy::Sidecar { .. } | Proxy::Ambient { .. } => {
+                    mode(context, component, *endpoint)
+                }
             }
         })
         .max_by_key(|finding| finding.severity);

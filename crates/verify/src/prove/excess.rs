@@ -2,10 +2,12 @@
 
 use super::replay::{Expect, Witness, replay};
 use super::{Context, Findings};
-use crate::engine::{AdminRuleId, EndpointId, RuleId};
+use crate::engine::{AdminRuleId, EndpointId, RuleId, Tunnels};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Direction, NamespaceMatch, NetworkPolicy, Peer, PortSet, Rule};
+use palisade_netmodel::{
+    Direction, HBONE_PORT, NamespaceMatch, NetworkPolicy, Peer, PortSet, Protocol, Rule,
+};
 use std::collections::BTreeMap;
 
 /// Why a connection gets in (or out) at the end that claims otherwise.
@@ -17,6 +19,8 @@ enum Gap {
     Accepted(Direction, AdminRuleId),
     /// No policy isolates the pods of a claim in this direction.
     NotIsolated(Direction, usize),
+    /// It runs in tunnels of the ambient mesh that policies admit, and no policy of the mesh refuses it.
+    Tunnel(Direction, usize),
 }
 
 /// One undeclared pair.
@@ -161,7 +165,7 @@ fn gaps(
         .engine
         .accepting_rules(direction, source, destination)
     {
-        let here = ports.intersection(&rest);
+        let here = carried(context, (source, destination), ports).intersection(&rest);
         if !here.is_empty() {
             rest = rest.difference(&here);
             out.push((Gap::Accepted(direction, rule), here));
@@ -174,24 +178,77 @@ fn gaps(
         return out;
     }
     while let Some(port) = rest.first() {
-        let rule = context
-            .engine
-            .admitting_rule(direction, source, destination, port);
-        let Some(rule) = rule else {
+        let found = at_fault(context, direction, (source, destination), port);
+        let (gap, here) = match found {
+            Some((rule, ports)) => (Gap::Rule(direction, rule), ports),
+            None if in_tunnels(context, (source, destination), port) => {
+                let all = PortSet::protocol(Protocol::Tcp);
+                (Gap::Tunnel(direction, claim), all)
+            }
             // The pod's own node, which no policy can keep out: nothing is at fault.
-            return out;
+            None => return out,
         };
-        let here = context
-            .engine
-            .rule_ports(direction, rule, destination)
-            .intersection(&rest);
+        let here = here.intersection(&rest);
         if here.is_empty() {
             break;
         }
         rest = rest.difference(&here);
-        out.push((Gap::Rule(direction, rule), here));
+        out.push((gap, here));
     }
     out
+}
+
+/// The ports that a rule lets pass for which these are what it sees.
+fn carried(
+    context: &Context<'_>,
+    (source, destination): (EndpointId, EndpointId),
+    seen: PortSet,
+) -> PortSet {
+    let tcp = PortSet::protocol(Protocol::Tcp);
+    let tunnel = seen.contains(Protocol::Tcp, HBONE_PORT);
+    match context.engine.tunnels(source, destination) {
+        Tunnels::None => seen,
+        Tunnels::Direct | Tunnels::Perhaps if tunnel => seen.union(&tcp),
+        Tunnels::Perhaps => seen,
+        Tunnels::Direct | Tunnels::ByWaypoint => seen.difference(&tcp),
+    }
+}
+
+/// The rule that admits a port, and the ports for which that is so. In a tunnel, policies see its port
+/// alone: a rule that admits it admits all.
+fn at_fault(
+    context: &Context<'_>,
+    direction: Direction,
+    (source, destination): (EndpointId, EndpointId),
+    port: (Protocol, u16),
+) -> Option<(RuleId, PortSet)> {
+    let engine = context.engine;
+    let rule = |port| engine.admitting_rule(direction, source, destination, port);
+    let on_the_port = || {
+        let rule = rule(port)?;
+        Some((rule, engine.rule_ports(direction, rule, destination)))
+    };
+    let in_a_tunnel = || {
+        let rule = rule((Protocol::Tcp, HBONE_PORT))?;
+        Some((rule, PortSet::protocol(Protocol::Tcp)))
+    };
+    if port.0 != Protocol::Tcp {
+        return on_the_port();
+    }
+    match engine.tunnels(source, destination) {
+        Tunnels::None => on_the_port(),
+        Tunnels::Direct => in_a_tunnel(),
+        Tunnels::Perhaps => on_the_port().or_else(in_a_tunnel),
+        Tunnels::ByWaypoint => None,
+    }
+}
+
+fn in_tunnels(
+    context: &Context<'_>,
+    (source, destination): (EndpointId, EndpointId),
+    port: (Protocol, u16),
+) -> bool {
+    port.0 == Protocol::Tcp && context.engine.tunnels(source, destination) != Tunnels::None
 }
 
 fn describe(
@@ -218,6 +275,7 @@ fn describe(
         Gap::NotIsolated(direction, claim) => {
             not_isolated(context, direction, claim, (verb, certain))
         }
+        Gap::Tunnel(_, claim) => in_tunnel(context, claim, openings, (verb, certain)),
     };
     diagnostic
         .witness(witness.text.clone())
@@ -329,6 +387,27 @@ fn not_isolated(
                 Direction::Egress => "Egress",
             }
         ))
+}
+
+fn in_tunnel(
+    context: &Context<'_>,
+    claim: usize,
+    openings: &[Opening],
+    (verb, certain): (&str, bool),
+) -> Diagnostic {
+    let names = Names::new(context.engine);
+    let title = format!(
+        "undeclared connections {verb} reach {} in tunnels of the ambient mesh",
+        names.few(openings.iter().map(|o| o.ends.1))
+    );
+    let claim = context.intent.claims.get(claim);
+    severity(certain, ("PAL0301", "PAL0308"), title)
+        .at_opt(
+            claim.and_then(|c| c.origin.0),
+            "undeclared connections are excluded here",
+        )
+        .note("because NetworkPolicies that admit the tunnel's port 15008 admit every port in it")
+        .help("add an AuthorizationPolicy at the pods, or at their waypoint by `targetRefs`, that allows the declared callers only")
 }
 
 /// Whose pods a claim is about, in words.

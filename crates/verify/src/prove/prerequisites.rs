@@ -4,7 +4,7 @@ use super::Context;
 use crate::engine::{Bits, EndpointId};
 use crate::names::shortened;
 use palisade_diagnostics::{Prerequisite, Verdict};
-use palisade_netmodel::{Enforcement, MeshMode, Phase, PortSet, Proxy, World};
+use palisade_netmodel::{Capture, Enforcement, MeshMode, Phase, PortSet, Proxy, World};
 use std::collections::BTreeSet;
 
 /// Every prerequisite of a proof, in a fixed order.
@@ -23,6 +23,7 @@ pub(super) fn of(context: &Context<'_>) -> Vec<Prerequisite> {
         out.push(injector(world));
         out.push(sidecars(world));
     }
+    out.extend(captured(world));
     out.extend(absent(context));
     out.extend(requests(context));
     out.extend(certificates(context));
@@ -116,6 +117,36 @@ fn sidecars(world: &World) -> Prerequisite {
         verdict,
         detail,
     }
+}
+
+/// A pod is captured by an agent of its node, which the pod's labels ask and its annotation shows.
+fn captured(world: &World) -> Option<Prerequisite> {
+    let captures = world.pods.iter().filter(|p| p.phase == Phase::Live);
+    let captures: Vec<Capture> = captures
+        .filter_map(|p| match p.proxy {
+            Proxy::Ambient { capture, .. } => Some(capture),
+            _ => None,
+        })
+        .collect();
+    let hidden = captures.iter().filter(|c| **c != Capture::Shown).count();
+    let (verdict, detail) = match (captures.is_empty(), hidden) {
+        (true, _) => return None,
+        (false, 0) => (
+            Verdict::Holds,
+            "every pod in ambient mode shows that it is captured".to_owned(),
+        ),
+        (false, _) => (
+            Verdict::Unknown,
+            format!(
+                "{hidden} pods ask for ambient mode, and the input does not show that their node's agent captures them"
+            ),
+        ),
+    };
+    Some(Prerequisite {
+        title: "pods in ambient mode are captured by ztunnel".to_owned(),
+        verdict,
+        detail,
+    })
 }
 
 /// Components that select no pod: their flows are true of nothing.
