@@ -6,6 +6,7 @@ pub mod clusters;
 mod contract;
 pub mod intents;
 pub mod print;
+pub mod soak;
 pub mod specs;
 pub mod worlds;
 

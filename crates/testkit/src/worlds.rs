@@ -14,7 +14,7 @@ use palisade_netmodel::{
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -579,6 +579,7 @@ pub fn world() -> impl Strategy<Value = World> {
         vec(authorization_policy(), 0..3),
         vec(destination_rule(), 0..3),
         vec(gateway(), 0..2),
+        vec(any::<Index>(), 4),
     );
     (base, mesh).prop_map(|(base, mesh)| {
         let (
@@ -597,6 +598,8 @@ pub fn world() -> impl Strategy<Value = World> {
         }
         one_host_group_each(&mut pods);
         distinct_addresses(&mut pods, &nodes);
+        let (mut services, mut destination_rules) = (services, mesh.2);
+        aim(&pods, &mut services, &mut destination_rules, &mesh.4);
         let services = distinct_services(services);
         let mut world = World {
             pods,
@@ -607,7 +610,7 @@ pub fn world() -> impl Strategy<Value = World> {
             profile,
             peer_authentications: mesh.0,
             authorization_policies: mesh.1,
-            destination_rules: mesh.2,
+            destination_rules,
             gateways: mesh.3,
             ..World::default()
         };
@@ -625,6 +628,30 @@ pub fn world() -> impl Strategy<Value = World> {
         }
         world
     })
+}
+
+/// Makes most Services lead to a pod, and most DestinationRules be about a Service: by chance few would.
+fn aim(pods: &[Pod], services: &mut [Service], rules: &mut [DestinationRule], aims: &[Index]) {
+    let (for_services, for_rules) = aims.split_at(aims.len() / 2);
+    for (service, aim) in services.iter_mut().zip(for_services) {
+        if let Some(pod) = pods.get(aim.index(pods.len() + 1)) {
+            service.object.namespace.clone_from(&pod.namespace);
+            if !pod.labels.0.is_empty() {
+                service.selector = pod.labels.clone();
+            }
+        }
+    }
+    for (rule, aim) in rules.iter_mut().zip(for_rules) {
+        if let Some(service) = services.get(aim.index(services.len() + 1)) {
+            let ObjectRef { namespace, name } = &service.object;
+            rule.host = format!("{name}.{namespace}.svc.cluster.local");
+            if aim.index(2) == 0 {
+                rule.object.namespace.clone_from(namespace);
+                rule.workload_selector = Labels::default();
+                rule.export_to.clear();
+            }
+        }
+    }
 }
 
 /// The first group of a namespace stays one: whatever runs on the nodes' host network is one end there.
