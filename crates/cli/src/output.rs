@@ -25,6 +25,25 @@ pub(crate) fn file(path: &Path, text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Writes a file that was read before anew: a link stays a link, and who may read it stays as it is.
+pub(crate) fn mend(path: &Path, text: &str) -> Result<(), Failure> {
+    let refuse = |error: &io::Error| cannot_write(path, error);
+    let place = fs::canonicalize(path).map_err(|e| refuse(&e))?;
+    let permissions = fs::metadata(&place).map_err(|e| refuse(&e))?.permissions();
+    // What its owner may not write is not written beside it either.
+    if permissions.readonly() {
+        return Err(refuse(&io::ErrorKind::PermissionDenied.into()));
+    }
+    let mut temporary = NamedTempFile::new_in(parent(&place)).map_err(|e| refuse(&e))?;
+    temporary
+        .write_all(text.as_bytes())
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(|e| refuse(&e))?;
+    fs::set_permissions(temporary.path(), permissions).map_err(|e| refuse(&e))?;
+    temporary.persist(&place).map_err(|e| refuse(&e.error))?;
+    Ok(())
+}
+
 /// Writes a directory whole. A directory that Palisade wrote before is replaced; any other that is
 /// not empty is left alone.
 pub(crate) fn directory(path: &Path, files: &[(String, String)]) -> Result<(), Failure> {

@@ -47,4 +47,6 @@ pub use world::{
     InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
     Service, ServicePort, TargetPort, Template, Workload, World,
 };
-pub use written::{OldField, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
+pub use written::{
+    Announced, OldField, Skip, Webhook, Written, WrittenPolicy, WrittenRule, WrittenWorkload,
+};

@@ -1,10 +1,10 @@
 //! How objects are written, as far as it does not change what they mean: what lints ask for beside
 //! the [`World`](crate::World).
 
-use crate::ObjectRef;
+use crate::{Labels, ObjectRef, TargetPort};
 use ipnet::IpNet;
 use palisade_diagnostics::Span;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// What is written, beyond what it means.
@@ -24,8 +24,43 @@ pub struct Written {
     pub loose_cidrs: Vec<(Span, IpNet)>,
     /// The keys of lists `from` in AuthorizationPolicies that are there and hold nothing.
     pub empty_sources: Vec<(Span, ObjectRef)>,
+    /// Ports of metrics that pods announce.
+    pub scrapes: Vec<Announced>,
+    /// Requests by which the node asks whether a pod is well, where its sidecar does not take them
+    /// over.
+    pub bare_probes: Vec<Announced>,
+    /// Service accounts that roles are bound to, and the place of each.
+    pub bound: BTreeMap<ObjectRef, Span>,
+    /// The owners (see [`Announced`]) whose pods get no token of the API server.
+    pub tokenless: BTreeSet<Span>,
+    /// Workloads that select their pods by labels alone.
+    pub workloads: Vec<WrittenWorkload>,
     /// Annotations that switch lints off.
     pub skips: Vec<Skip>,
+}
+
+/// A workload and how it selects its pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenWorkload {
+    /// `Deployment`, `StatefulSet`, ...
+    pub kind: String,
+    /// Namespace and name.
+    pub object: ObjectRef,
+    /// Where the selector stands.
+    pub span: Span,
+    /// `spec.selector.matchLabels`.
+    pub selector: Labels,
+}
+
+/// A port that a pod, or the template of a workload, announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// The name of the pod or workload, as in the origin of its pods.
+    pub owner: Span,
+    /// Where the port is announced.
+    pub span: Span,
+    /// The port.
+    pub port: TargetPort,
 }
 
 /// How a NetworkPolicy is written.

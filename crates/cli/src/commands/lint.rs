@@ -185,7 +185,14 @@ fn report(arguments: &Arguments, lints: &[&Lint], answer: &Answer) -> Report {
     };
     let (pods, policies) = answer.counts;
     report.facts = vec![
-        fact("read", format!("{pods} pods, {policies} NetworkPolicies")),
+        fact(
+            "read",
+            format!(
+                "{}, {policies} NetworkPolic{}",
+                plural(pods, "pod"),
+                if policies == 1 { "y" } else { "ies" }
+            ),
+        ),
         fact("lints", format!("{} of {}", lints.len(), LINTS.len())),
     ];
     let count = |severity| {
@@ -289,7 +296,7 @@ fn show_changes(answer: &Answer, terminal: &mut Terminal<'_>) -> Exit {
 fn write_changes(answer: &Answer, terminal: &mut Terminal<'_>) -> Result<usize, Failure> {
     let changes = changes(answer);
     for (file, text, count) in &changes {
-        output::file(Path::new(&file.name), text)?;
+        output::mend(Path::new(&file.name), text)?;
         let _ = writeln!(
             terminal.err,
             "palisade: {}: {} mended",

@@ -7,10 +7,10 @@ use crate::names::{Names, flow as flow_text};
 use palisade_diagnostics::{Diagnostic, Sources, Span};
 use palisade_netmodel::{
     Direction, Encryption, Endpoint, Flow, Labels, NetworkPolicy, ObjectRef, Outcome, Peer, Pod,
-    Protocol, Proxy, Rule, Service, World, Written, WrittenPolicy, WrittenRule, reference,
+    PortSet, Protocol, Proxy, Rule, Service, World, Written, WrittenPolicy, WrittenRule, reference,
 };
 use rustc_hash::FxHashMap;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
@@ -69,6 +69,8 @@ pub(super) struct Context<'a> {
     /// Endpoints that are pods, by namespace.
     by_namespace: BTreeMap<&'a str, Vec<EndpointId>>,
     peers: RefCell<FxHashMap<Peer, Rc<[EndpointId]>>>,
+    /// Classes by the names of the workloads of their pods.
+    owned: OnceCell<FxHashMap<Span, Vec<EndpointId>>>,
     /// Which annotation has switched off which lint: index into `written.skips`, name.
     used: RefCell<BTreeSet<(usize, &'static str)>>,
     /// The lints that have run.
@@ -109,6 +111,7 @@ impl<'a> Context<'a> {
             sources,
             by_namespace,
             peers: RefCell::default(),
+            owned: OnceCell::new(),
             used: RefCell::default(),
             ran: RefCell::default(),
             disagreements: Cell::new(0),
@@ -217,6 +220,51 @@ impl<'a> Context<'a> {
                 })
             })
             .collect()
+    }
+
+    /// The classes with a pod of the pod or workload whose name stands here.
+    pub(super) fn owned_by(&self, owner: Span) -> Vec<EndpointId> {
+        let owned = self.owned.get_or_init(|| {
+            let mut found: FxHashMap<Span, Vec<EndpointId>> = FxHashMap::default();
+            for endpoint in self.engine.endpoints() {
+                let members = self.engine.members(endpoint).iter();
+                let spans = members.filter_map(|id| self.world.pod(*id)?.origin.0);
+                for span in spans.collect::<BTreeSet<Span>>() {
+                    found.entry(span).or_default().push(endpoint);
+                }
+            }
+            found
+        });
+        let all = owned.get(&owner).into_iter().flatten().copied();
+        all.filter(|e| self.engine.is_destination(*e)).collect()
+    }
+
+    /// Whether the policies of administrators let something pass at one end that `wanted` looks for,
+    /// whatever NetworkPolicies say.
+    pub(super) fn administrators_open(
+        &self,
+        direction: Direction,
+        subject: EndpointId,
+        wanted: impl Fn(&PortSet) -> bool,
+    ) -> bool {
+        !self.world.admin_policies.is_empty()
+            && self.engine.endpoints().any(|other| {
+                let (source, destination) = match direction {
+                    Direction::Ingress => (other, subject),
+                    Direction::Egress => (subject, other),
+                };
+                self.engine.is_pair(source, destination)
+                    && wanted(&self.engine.half(direction, source, destination).may)
+            })
+    }
+
+    /// Whether the policies of administrators let a pod out to no address.
+    pub(super) fn administrators_lock_in(&self, pod: EndpointId) -> bool {
+        let refused = |address: &EndpointId| {
+            let half = self.engine.half(Direction::Egress, pod, *address);
+            half.may.is_empty()
+        };
+        !self.world.admin_policies.is_empty() && self.addresses().iter().all(refused)
     }
 
     /// Whether a namespace is in the input with pods.
@@ -353,17 +401,18 @@ impl<'a> Context<'a> {
         Some(reference::decide(self.world, &flow).outcome)
     }
 
-    /// Some source and port whose connection to `destination` the reference lets pass, sources in
-    /// the order of the engine.
+    /// Some source and port whose connection to `destination` the reference lets pass: pods first,
+    /// then addresses that people know.
     pub(super) fn open_to(
         &self,
         destination: EndpointId,
         ports: &[(Protocol, u16)],
         wanted: impl Fn(EndpointId) -> bool,
     ) -> Option<(EndpointId, (Protocol, u16))> {
-        let mut sources = self
-            .engine
-            .endpoints()
+        let pods = self.engine.endpoints();
+        let pods = pods.filter(|e| self.engine.pod(*e).is_some());
+        let mut sources = pods
+            .chain(self.addresses())
             .filter(|e| *e != destination && self.engine.is_pair(*e, destination) && wanted(*e));
         sources.find_map(|source| {
             let mut ports = ports.iter();
@@ -397,6 +446,14 @@ impl<'a> Context<'a> {
             .container_ports
             .intersection(&ports);
         declared.first().or_else(|| ports.first())
+    }
+
+    /// A connection that shows that nothing closes a pod: on a port that it declares, else by UDP, which
+    /// no mesh receives.
+    pub(super) fn way_in(&self, pod: EndpointId) -> Option<(EndpointId, (Protocol, u16))> {
+        let ports = [self.any_port(pod), (Protocol::Udp, 8080)];
+        let mut ports = ports.iter();
+        ports.find_map(|port| self.open_to(pod, &[*port], |_| true))
     }
 
     /// A port that a pod declares, else 80.

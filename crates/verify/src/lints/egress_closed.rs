@@ -58,5 +58,5 @@ fn has_no_way_out(cx: &Context<'_>, endpoint: EndpointId) -> bool {
     isolating.all(|index| {
         let policy = cx.world.network_policies.get(*index);
         policy.is_none_or(|p| p.egress.as_ref().is_none_or(Vec::is_empty))
-    })
+    }) && !cx.administrators_open(Direction::Egress, endpoint, |may| !may.is_empty())
 }

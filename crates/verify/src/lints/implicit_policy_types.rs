@@ -57,24 +57,46 @@ fn types(policy: &NetworkPolicy) -> Vec<&'static str> {
 }
 
 /// The field before the first one of `spec`, in the style of the text: JSON, a map in braces, or one
-/// field for each line.
+/// field for each line, before the comment that belongs to the next field.
 fn insertion(cx: &Context<'_>, key: Span, types: &[&str]) -> Option<Edit> {
     let text = &cx.sources.get(key.file)?.text;
     let before = text.get(..key.start as usize)?;
     let list = types.join(", ");
     let indent = before.rsplit('\n').next()?;
-    let text =
-        if text.get(key.start as usize..)?.starts_with('"') && before.trim_end().ends_with('{') {
-            format!("\"policyTypes\": [\"{}\"], ", types.join("\", \""))
-        } else if before.trim_end().ends_with('{') {
-            format!("policyTypes: [{list}], ")
-        } else if indent.chars().all(|c| c == ' ') {
-            format!("policyTypes: [{list}]\n{indent}")
+    let in_braces = before.trim_end().ends_with('{');
+    let (place, text) = if in_braces && text.get(key.start as usize..)?.starts_with('"') {
+        let list = types.join("\", \"");
+        (before.len(), format!("\"policyTypes\": [\"{list}\"], "))
+    } else if in_braces {
+        (before.len(), format!("policyTypes: [{list}], "))
+    } else if indent.chars().all(|c| c == ' ') {
+        let lines = before.get(..before.len() - indent.len())?;
+        let end = if lines.ends_with("\r\n") {
+            "\r\n"
         } else {
-            return None;
+            "\n"
         };
+        let line = format!("{indent}policyTypes: [{list}]{end}");
+        (without_comments(lines).len(), line)
+    } else {
+        return None;
+    };
+    let place = u32::try_from(place).ok()?;
     Some(Edit {
-        span: Span::new(key.file, key.start, key.start),
+        span: Span::new(key.file, place, place),
         text,
     })
+}
+
+/// Whole lines without the comments at their end.
+fn without_comments(mut lines: &str) -> &str {
+    while let Some(rest) = lines.strip_suffix('\n') {
+        let start = rest.rfind('\n').map_or(0, |at| at + 1);
+        let is_comment = |line: &str| line.trim_start().starts_with('#');
+        if !rest.get(start..).is_some_and(is_comment) {
+            break;
+        }
+        lines = lines.get(..start).unwrap_or_default();
+    }
+    lines
 }

@@ -38,6 +38,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
             .iter()
             .copied()
             .filter(|e| cx.engine.isolating(Direction::Ingress, *e) == [index])
+            .filter(|e| !cx.administrators_open(Direction::Ingress, *e, |may| !may.is_empty()))
             .collect();
         let Some(first) = closed.first() else {
             continue;

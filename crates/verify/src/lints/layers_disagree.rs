@@ -7,6 +7,7 @@ use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
 use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Direction, PortSet, Protocol,
+    Proxy,
 };
 
 /// The lint.
@@ -36,21 +37,22 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     out
 }
 
-/// A contradiction: where, who, and one pair and port.
+/// A contradiction: where, who, on what, and one pair and port.
 struct Refused {
     span: Option<Span>,
     group: Vec<EndpointId>,
+    ports: PortSet,
     pair: (EndpointId, EndpointId),
     port: (Protocol, u16),
 }
 
-/// Peers of a rule that the mesh refuses on every port of the rule, at every pod.
+/// Peers of a rule that the mesh refuses on ports of the rule, at every pod.
 fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
     view.rule.ports.as_ref()?;
     let mut refused: Vec<Refused> = Vec::new();
     for (index, peer) in view.rule.peers.iter().flatten().enumerate() {
         for group in named_groups(cx, peer) {
-            let found = first_refused(cx, &group, cx.subjects(view.index), |s, d| {
+            let found = refused_to(cx, &group, cx.subjects(view.index), |s, d| {
                 let ports = cx.engine.ports_at(view.rule.ports.as_deref(), d);
                 // What NetworkPolicy refuses at the other end is another lint's.
                 let network = cx
@@ -60,10 +62,11 @@ fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
                     .intersection(&ports);
                 (network, cx.engine.mesh_half(s, d).passage.may)
             });
-            if let Some((pair, port)) = found {
+            if let Some((ports, pair, port)) = found {
                 refused.push(Refused {
                     span: view.peer_span(index),
                     group,
+                    ports,
                     pair,
                     port,
                 });
@@ -79,7 +82,8 @@ fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
         names.few(all())
     ));
     for item in &refused {
-        finding = finding.at_opt(item.span, "refused by the mesh on every port of the rule");
+        let text = format!("refused by the mesh on {}", item.ports);
+        finding = finding.at_opt(item.span, text);
     }
     let finding = finding
         .note(format!("refused: {}", names.list(all())))
@@ -87,29 +91,37 @@ fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
     Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
 }
 
-/// One refused pair and port, if nothing that `opened` holds passes for any pair.
-fn first_refused(
+/// Ports, and one pair and port of them.
+type Dead = (PortSet, (EndpointId, EndpointId), (Protocol, u16));
+
+/// What is opened and passes for no pair, with one pair and port that shows it.
+fn refused_to(
     cx: &Context<'_>,
     sources: &[EndpointId],
     destinations: &[EndpointId],
     at: impl Fn(EndpointId, EndpointId) -> (PortSet, PortSet),
-) -> Option<((EndpointId, EndpointId), (Protocol, u16))> {
-    let mut found = None;
+) -> Option<Dead> {
+    let (mut opened, mut passing) = (PortSet::empty(), PortSet::empty());
+    let mut refusals: Vec<((EndpointId, EndpointId), PortSet)> = Vec::new();
     for source in sources {
         for destination in destinations {
             if !cx.engine.is_pair(*source, *destination) {
                 continue;
             }
-            let (opened, may) = at(*source, *destination);
-            if !opened.intersection(&may).is_empty() {
-                return None;
+            let (here, may) = at(*source, *destination);
+            passing = passing.union(&here.intersection(&may));
+            let closed = here.difference(&may);
+            if !closed.is_empty() && refusals.iter().all(|(_, known)| *known != closed) {
+                refusals.push(((*source, *destination), closed));
             }
-            if let Some(port) = opened.first() {
-                found.get_or_insert(((*source, *destination), port));
-            }
+            opened = opened.union(&here);
         }
     }
-    found
+    let dead = opened.difference(&passing);
+    let mut refusals = refusals.into_iter();
+    let (pair, port) =
+        refusals.find_map(|(pair, closed)| Some((pair, closed.intersection(&dead).first()?)))?;
+    Some((dead, pair, port))
 }
 
 /// Callers that a rule of an AuthorizationPolicy names and no NetworkPolicy lets through.
@@ -133,15 +145,16 @@ fn network_refuses(
     let mut refused: Vec<Refused> = Vec::new();
     for principal in rule.from.iter().flat_map(|source| &source.principals) {
         let group = callers(cx, principal);
-        let found = first_refused(cx, &group, &receivers, |s, d| {
+        let found = refused_to(cx, &group, &receivers, |s, d| {
             let network = cx.engine.half(Direction::Egress, s, d).may;
             let network = network.intersection(&cx.engine.half(Direction::Ingress, s, d).may);
-            (opened.clone(), network)
+            (opened.difference(&bypassed(cx, d)), network)
         });
-        if let Some((pair, port)) = found {
+        if let Some((ports, pair, port)) = found {
             refused.push(Refused {
                 span: rule.origin.0,
                 group,
+                ports,
                 pair,
                 port,
             });
@@ -150,19 +163,30 @@ fn network_refuses(
     let first = refused.first()?;
     let names = cx.names();
     let all = || refused.iter().flat_map(|r| r.group.iter().copied());
-    let finding = LINT
-        .finding(format!(
-            "AuthorizationPolicy `{}` admits {}, which no NetworkPolicy lets through",
-            policy.object,
-            names.few(all())
-        ))
-        .at_opt(
-            first.span.or(policy.origin.0),
-            format!("admitted here on {opened}"),
-        )
+    let mut finding = LINT.finding(format!(
+        "AuthorizationPolicy `{}` admits {}, which no NetworkPolicy lets through",
+        policy.object,
+        names.few(all())
+    ));
+    for item in &refused {
+        let who = names.few(item.group.iter().copied());
+        finding = finding.at_opt(
+            item.span.or(policy.origin.0),
+            format!("admits {who} on {}", item.ports),
+        );
+    }
+    let finding = finding
         .note(format!("refused: {}", names.list(all())))
         .help("remove the principal, or admit its pods by NetworkPolicy");
     Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
+}
+
+/// Ports at which no sidecar asks for a principal; another lint tells of rules for them.
+fn bypassed(cx: &Context<'_>, pod: EndpointId) -> PortSet {
+    match cx.engine.pod(pod).map(|pod| &pod.template.proxy) {
+        Some(Proxy::Sidecar { inbound, .. }) => inbound.bypass.clone(),
+        _ => PortSet::empty(),
+    }
 }
 
 /// The pods of the mesh that go by a principal without a wildcard.

@@ -10,16 +10,19 @@ mod bypassed_port;
 mod context;
 mod deprecated_field;
 mod destinations;
+mod dns_only;
 mod egress_closed;
 mod empty_list;
 mod half_open;
 mod host_network_pod;
 mod implicit_policy_types;
 mod implied_isolation;
+mod label_collision;
 mod layers_disagree;
 mod lint_skip;
 mod metadata_address;
 mod misleading_name;
+mod no_api_server;
 mod no_default_deny;
 mod no_dns;
 mod no_mesh_control_plane;
@@ -34,7 +37,9 @@ mod peer_selects_nothing;
 mod permissive_mtls;
 mod plugin_does_not_enforce;
 mod policy_selects_nothing;
+mod probe_blocked;
 mod redundant_rule;
+mod scrape_blocked;
 mod service_address;
 mod service_blocked;
 mod service_port_in_policy;
@@ -50,7 +55,9 @@ mod unnamed_service_port;
 mod unprotected_workload;
 mod unresolved_port_name;
 mod webhook_blocked;
+mod wide_peer;
 mod wide_ports;
+mod workload_selects_others;
 mod wrong_protocol;
 
 use crate::engine::Engine;
@@ -143,6 +150,13 @@ pub const LINTS: &[Lint] = &[
     deprecated_field::LINT,
     plugin_does_not_enforce::LINT,
     lint_skip::LINT,
+    wide_peer::LINT,
+    no_api_server::LINT,
+    scrape_blocked::LINT,
+    probe_blocked::LINT,
+    dns_only::LINT,
+    workload_selects_others::LINT,
+    label_collision::LINT,
 ];
 
 /// The lint of a name.

@@ -4,7 +4,7 @@ use super::Lint;
 use super::context::Context;
 use super::no_policy::is_system;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
-use palisade_netmodel::Direction;
+use palisade_netmodel::{AdminAction, AdminPeer, Direction, NamespacedPods};
 
 /// The lint.
 pub(super) const LINT: Lint = Lint {
@@ -19,6 +19,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let names = cx.world.namespaces.keys().map(String::as_str);
     let mut open: Vec<(&str, Option<Span>)> = names
         .filter(|name| !is_system(name) && is_covered_by_labels(cx, name))
+        .filter(|name| !is_closed_by_administrators(cx, name))
         .map(|name| (name, first_policy(cx, name)))
         .collect();
     open.retain(|(_, span)| !cx.skips(&LINT, *span));
@@ -52,6 +53,25 @@ fn is_covered_by_labels(cx: &Context<'_>, name: &str) -> bool {
     !pods.is_empty()
         && all_closed
         && !here.any(|policy| policy.ingress.is_some() && policy.pod_selector.is_everything())
+}
+
+/// Whether a policy of administrators refuses every other pod to whatever comes into the namespace.
+fn is_closed_by_administrators(cx: &Context<'_>, name: &str) -> bool {
+    let Some(labels) = cx.world.namespace_labels(name) else {
+        return false;
+    };
+    let means_all =
+        |pods: &NamespacedPods| pods.namespaces.is_everything() && pods.pods.is_everything();
+    let everybody = |peer: &AdminPeer| matches!(peer, AdminPeer::Pods(pods) if means_all(pods));
+    cx.world.admin_policies.iter().any(|policy| {
+        policy.subject.pods.is_everything()
+            && policy.subject.namespaces.matches(labels)
+            && policy.ingress.iter().any(|rule| {
+                rule.action == AdminAction::Deny
+                    && rule.ports.is_none()
+                    && rule.peers.iter().any(everybody)
+            })
+    })
 }
 
 fn first_policy(cx: &Context<'_>, name: &str) -> Option<Span> {

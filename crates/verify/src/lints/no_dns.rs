@@ -71,10 +71,9 @@ fn calls_pods(cx: &Context<'_>, policy: usize) -> bool {
 
 /// Whether some way to a DNS server may be open.
 fn resolves(cx: &Context<'_>, endpoint: EndpointId, servers: &[EndpointId]) -> bool {
-    let udp = |port: u16| (Protocol::Udp, port);
     let reaches = servers.iter().any(|server| {
         let may = cx.engine.half(Direction::Egress, endpoint, *server).may;
-        PORTS.iter().any(|port| may.contains(udp(*port).0, *port))
+        PORTS.iter().any(|port| may.contains(Protocol::Udp, *port))
     });
     if reaches {
         return true;
@@ -100,6 +99,8 @@ fn resolves(cx: &Context<'_>, endpoint: EndpointId, servers: &[EndpointId]) -> b
             };
             others && opens_dns(rule.ports.as_deref())
         })
+    }) || cx.administrators_open(Direction::Egress, endpoint, |may| {
+        PORTS.iter().any(|port| may.contains(Protocol::Udp, *port))
     })
 }
 

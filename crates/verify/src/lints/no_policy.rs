@@ -2,7 +2,9 @@
 
 use super::Lint;
 use super::context::{Context, Expect};
+use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
+use palisade_netmodel::Protocol;
 use std::collections::BTreeSet;
 
 /// The lint.
@@ -10,7 +12,7 @@ pub(super) const LINT: Lint = Lint {
     name: "no-policy",
     code: "PAL0607",
     severity: Severity::Warning,
-    summary: "A namespace has pods and no NetworkPolicy, so nothing closes them.",
+    summary: "A namespace has pods and no NetworkPolicy, so the network is open to them.",
     check,
 };
 
@@ -21,6 +23,15 @@ pub(super) fn is_system(name: &str) -> bool {
         .any(|start| name.starts_with(start))
 }
 
+/// A namespace: its name and place, and a connection into it.
+type Open<'w> = (&'w str, Option<Span>, Shown);
+
+/// Source, pod, port.
+type Shown = (EndpointId, EndpointId, (Protocol, u16));
+
+/// Pods of a namespace that are tried for a connection that passes.
+const MAX_TRIED: usize = 20;
+
 fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let with: BTreeSet<&str> = cx
         .world
@@ -28,16 +39,17 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
         .iter()
         .map(|policy| policy.object.namespace.as_str())
         .collect();
-    let open: Vec<(&str, Option<Span>)> = cx
+    // Administrators or the mesh may close what no NetworkPolicy does: only what passes counts.
+    let open: Vec<Open<'_>> = cx
         .world
         .namespaces
         .keys()
         .map(String::as_str)
-        .filter(|name| !is_system(name) && !with.contains(name) && cx.has_pods(name))
-        .map(|name| (name, place(cx, name)))
-        .filter(|(_, span)| !cx.skips(&LINT, *span))
+        .filter(|name| !is_system(name) && !with.contains(name))
+        .filter_map(|name| Some((name, place(cx, name), way_in(cx, name)?)))
+        .filter(|(_, span, _)| !cx.skips(&LINT, *span))
         .collect();
-    let Some((first, _)) = open.first() else {
+    let Some((first, _, (source, pod, port))) = open.first() else {
         return Vec::new();
     };
     let title = match open.len() {
@@ -48,13 +60,16 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
         ),
     };
     let mut finding = LINT.finding(title);
-    for (name, span) in &open {
-        finding = finding.at_opt(*span, format!("nothing closes the pods of `{name}`"));
+    for (name, span, _) in &open {
+        finding = finding.at_opt(
+            *span,
+            format!("no NetworkPolicy isolates the pods of `{name}`"),
+        );
     }
     let finding = finding.help(
         "begin with a policy that closes: `podSelector: {}`, `policyTypes: [Ingress]`, no rules; then admit each caller",
     );
-    vec![witness(cx, finding, &open)]
+    vec![cx.shown(finding, (*source, *pod), *port, Expect::Passes)]
 }
 
 /// The Namespace, else the first of its pods.
@@ -68,12 +83,12 @@ fn place(cx: &Context<'_>, name: &str) -> Option<Span> {
     namespace.or_else(pod)
 }
 
-fn witness(cx: &Context<'_>, finding: Diagnostic, open: &[(&str, Option<Span>)]) -> Diagnostic {
-    for pod in open.iter().flat_map(|(name, _)| cx.selectable_in(name)) {
-        let port = cx.any_port(pod);
-        if let Some((source, port)) = cx.open_to(pod, &[port], |_| true) {
-            return cx.shown(finding, (source, pod), port, Expect::Passes);
-        }
-    }
-    finding
+/// A connection that passes into a namespace.
+fn way_in(cx: &Context<'_>, name: &str) -> Option<Shown> {
+    let pods = cx.selectable_in(name).into_iter().take(MAX_TRIED);
+    let mut pods = pods.into_iter();
+    pods.find_map(|pod| {
+        let (source, port) = cx.way_in(pod)?;
+        Some((source, pod, port))
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::Lint;
 use super::context::Context;
-use palisade_diagnostics::{Diagnostic, Edit, Fix, Severity};
+use palisade_diagnostics::{Diagnostic, Severity};
 
 /// The lint.
 pub(super) const LINT: Lint = Lint {
@@ -17,26 +17,16 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let loose = cx.written.loose_cidrs.iter();
     loose
         .map(|(span, net)| {
-            let written = cx.sources.text(*span);
-            let bare = written.trim_matches(['"', '\'']);
-            let (address, _) = bare.split_once('/').unwrap_or((bare, ""));
-            let host = if net.addr().is_ipv6() { 128 } else { 32 };
-            let quote =
-                written.get(..written.len() - written.trim_start_matches(['"', '\'']).len());
-            let quote = quote.unwrap_or_default();
-            LINT.finding(format!("`{bare}` means all of `{net}`"))
+            let written = cx.sources.text(*span).trim_matches(['"', '\'']);
+            let (address, _) = written.split_once('/').unwrap_or((written, ""));
+            // No fix: which of the two is meant, nobody but the writer knows.
+            LINT.finding(format!("`{written}` means all of `{net}`"))
                 .at(*span, "bits are set beyond the prefix")
                 .help(format!(
-                    "write `{address}/{host}` if this one address is meant"
+                    "write `{address}/{}` if this one address is meant",
+                    net.max_prefix_len()
                 ))
                 .help(format!("write `{net}` if the block is meant"))
-                .fix(Fix {
-                    about: format!("write `{net}`, as it is read"),
-                    edits: vec![Edit {
-                        span: *span,
-                        text: format!("{quote}{net}{quote}"),
-                    }],
-                })
         })
         .collect()
 }

@@ -58,7 +58,7 @@ fn is_dead(cx: &Context<'_>, peer: &Peer) -> bool {
     }
 }
 
-fn is_platform(namespaces: &NamespaceMatch) -> bool {
+pub(super) fn is_platform(namespaces: &NamespaceMatch) -> bool {
     let NamespaceMatch::Selector(selector) = namespaces else {
         return false;
     };

@@ -2,8 +2,9 @@
 
 use super::Lint;
 use super::context::{Context, RuleView};
-use palisade_diagnostics::{Diagnostic, Severity};
-use palisade_netmodel::{Direction, NetworkPolicy, Peer, PolicyPort, PortSet};
+use palisade_diagnostics::{Diagnostic, Severity, Span};
+use palisade_netmodel::{Direction, NetworkPolicy, Peer, PolicyPort, PortSet, Selector};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The lint.
 pub(super) const LINT: Lint = Lint {
@@ -14,69 +15,133 @@ pub(super) const LINT: Lint = Lint {
     check,
 };
 
-/// Rules of one direction that are compared with each other.
-const MAX_RULES: usize = 500;
+/// Peers of the rules of one namespace and direction that are compared with each other.
+const MAX_PEERS: usize = 2000;
 
 fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
-    let mut out = Vec::new();
-    for (index, policy, _) in cx.policies() {
-        for direction in [Direction::Ingress, Direction::Egress] {
-            let rules = cx.rules_of(index, direction);
-            out.extend(rules.iter().filter_map(|view| twice(*view)));
-            if rules.len() <= MAX_RULES {
-                out.extend(covered(policy, &rules));
-            }
+    let rules = cx.rules();
+    let mut out: Vec<Diagnostic> = rules.iter().filter_map(|view| port_twice(*view)).collect();
+    let same: Vec<(usize, usize)> = same_policies(cx);
+    let mut groups: BTreeMap<(&str, Direction), Vec<Part<'_>>> = BTreeMap::new();
+    for view in rules {
+        if same.iter().all(|(again, _)| *again != view.index) {
+            let key = (view.policy.object.namespace.as_str(), view.direction);
+            groups.entry(key).or_default().extend(parts(view));
         }
     }
-    out.extend(same_policies(cx));
+    for parts in groups.values().filter(|parts| parts.len() <= MAX_PEERS) {
+        out.extend(covered(cx, parts));
+    }
+    let policies = &cx.world.network_policies;
+    for (again, first) in same {
+        if let (Some(policy), Some(other)) = (policies.get(again), policies.get(first)) {
+            out.push(
+                LINT.note(format!("`{}` repeats `{}`", policy.object, other.object))
+                    .at_opt(policy.origin.0, "the same selector and rules")
+                    .at_opt(other.origin.0, "as here")
+                    .help("remove one of the two"),
+            );
+        }
+    }
     out
 }
 
-/// A peer that stands twice in a rule.
-fn twice(view: RuleView<'_>) -> Option<Diagnostic> {
-    let peers = view.rule.peers.as_deref()?;
-    let (second, first) = peers.iter().enumerate().find_map(|(second, peer)| {
-        let first = peers.iter().take(second).position(|other| other == peer)?;
-        Some((second, first))
-    })?;
+/// A port that stands twice in a rule.
+fn port_twice(view: RuleView<'_>) -> Option<Diagnostic> {
+    let (second, first) = repeated(view.rule.ports.as_deref()?)?;
     Some(
-        LINT.note(format!("`{}` names a peer twice", view.policy.object))
-            .at_opt(view.peer_span(second), "again here")
-            .at_opt(view.peer_span(first), "first here")
+        LINT.note(format!("`{}` names a port twice", view.policy.object))
+            .at_opt(view.port_span(second), "again here")
+            .at_opt(view.port_span(first), "first here")
             .help("remove one of the two"),
     )
 }
 
-/// Rules that another rule of the same policy contains.
-fn covered(policy: &NetworkPolicy, rules: &[RuleView<'_>]) -> Option<Diagnostic> {
-    let mut finding: Option<Diagnostic> = None;
-    for (index, inner) in rules.iter().enumerate() {
-        let wider = rules.iter().enumerate().find(|(other, outer)| {
-            // Of two equal rules the later one is the repetition.
-            *other != index && contains(outer, inner) && (*other < index || !contains(inner, outer))
-        });
-        if let Some((_, outer)) = wider {
-            let title = format!("a rule of `{}` adds nothing to another one", policy.object);
-            let base = finding
-                .unwrap_or_else(|| LINT.note(title).help("remove the rule that adds nothing"));
-            finding = Some(
-                base.at_opt(inner.rule.origin.0, "adds nothing")
-                    .at_opt(outer.rule.origin.0, "admits all of it"),
-            );
-        }
-    }
-    finding
+/// The first item that stands twice in a list: index of the repetition, and of the first.
+fn repeated<T: Ord>(list: &[T]) -> Option<(usize, usize)> {
+    let mut seen: BTreeMap<&T, usize> = BTreeMap::new();
+    list.iter()
+        .enumerate()
+        .find_map(|(second, item)| Some((second, seen.insert(item, second)?)))
 }
 
-fn contains(outer: &RuleView<'_>, inner: &RuleView<'_>) -> bool {
-    let peers = match (&outer.rule.peers, &inner.rule.peers) {
+/// A peer of a rule; `None` where the rule means everybody.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    view: RuleView<'a>,
+    peer: Option<&'a Peer>,
+    span: Option<Span>,
+}
+
+fn parts(view: RuleView<'_>) -> Vec<Part<'_>> {
+    let part = |peer, span| Part { view, peer, span };
+    let Some(peers) = &view.rule.peers else {
+        return vec![part(None, view.rule.origin.0)];
+    };
+    let peers = peers.iter().enumerate();
+    peers
+        .map(|(index, peer)| part(Some(peer), view.peer_span(index)))
+        .collect()
+}
+
+/// For each policy the peers whose connections other rules let pass already.
+fn covered(cx: &Context<'_>, parts: &[Part<'_>]) -> Vec<Diagnostic> {
+    let mut found: BTreeMap<usize, Vec<(Part<'_>, Part<'_>)>> = BTreeMap::new();
+    for (index, inner) in parts.iter().enumerate() {
+        // A peer that means nobody is another lint's.
+        let means_nobody =
+            matches!(inner.peer, Some(peer @ Peer::Pods { .. }) if cx.peer(peer).is_empty());
+        if means_nobody {
+            continue;
+        }
+        let outer = parts.iter().enumerate().find(|(other, outer)| {
+            // Of two equal ones the later is the repetition.
+            *other != index && contains(outer, inner) && (*other < index || !contains(inner, outer))
+        });
+        if let Some((_, outer)) = outer {
+            let here = found.entry(inner.view.index).or_default();
+            here.push((*inner, *outer));
+        }
+    }
+    found
+        .into_values()
+        .filter_map(|list| describe(&list))
+        .collect()
+}
+
+fn describe(list: &[(Part<'_>, Part<'_>)]) -> Option<Diagnostic> {
+    let policy = &list.first()?.0.view.policy.object;
+    let outers = list.iter().map(|(_, outer)| &outer.view.policy.object);
+    let others: BTreeSet<_> = outers.filter(|other| *other != policy).collect();
+    let mut finding = LINT.note(match others.first() {
+        None => format!("`{policy}` admits something twice"),
+        Some(other) => format!("`{policy}` repeats what `{other}` lets pass"),
+    });
+    let mut told = BTreeSet::new();
+    for (inner, outer) in list {
+        finding = finding.at_opt(inner.span, "adds nothing");
+        if told.insert(outer.span) {
+            let object = &outer.view.policy.object;
+            finding = finding.at_opt(outer.span, format!("`{object}` lets all of it pass"));
+        }
+    }
+    Some(finding.help("remove what adds nothing, or narrow what is wider than it is meant"))
+}
+
+/// Whether one peer with its rule and policy lets pass all that another one does.
+fn contains(outer: &Part<'_>, inner: &Part<'_>) -> bool {
+    let (wide, narrow) = (outer.view, inner.view);
+    let subjects = &wide.policy.pod_selector.requirements;
+    let peers = match (outer.peer, inner.peer) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some(outer), Some(inner)) => inner
-            .iter()
-            .all(|peer| outer.iter().any(|o| holds(o, peer))),
+        (Some(outer), Some(inner)) => holds(outer, inner),
     };
-    peers && ports_contain(outer.rule.ports.as_deref(), inner.rule.ports.as_deref())
+    peers
+        && subjects
+            .iter()
+            .all(|r| narrow.policy.pod_selector.requirements.contains(r))
+        && ports_contain(wide.rule.ports.as_deref(), narrow.rule.ports.as_deref())
 }
 
 /// Whether a peer means everybody that another one means, as far as the texts show it.
@@ -119,22 +184,20 @@ fn ports_contain(outer: Option<&[PolicyPort]>, inner: Option<&[PolicyPort]>) -> 
         && inner.iter().filter(names).all(|name| outer.contains(name))
 }
 
-/// Policies of one namespace that are equal but for their names.
-fn same_policies(cx: &Context<'_>) -> Vec<Diagnostic> {
+/// Policies of one namespace that are equal but for their names: the later and the earlier.
+fn same_policies(cx: &Context<'_>) -> Vec<(usize, usize)> {
+    let mut first: BTreeMap<(&str, &Selector), Vec<usize>> = BTreeMap::new();
     let mut out = Vec::new();
-    let all = &cx.world.network_policies;
-    for (index, policy) in all.iter().enumerate() {
-        // The world sorts policies by namespace.
-        let before = all.iter().take(index).rev();
-        let mut here = before.take_while(|p| p.object.namespace == policy.object.namespace);
-        let equal = here.find(|other| is_same(other, policy));
-        if let Some(other) = equal {
-            out.push(
-                LINT.note(format!("`{}` repeats `{}`", policy.object, other.object))
-                    .at_opt(policy.origin.0, "the same selector and rules")
-                    .at_opt(other.origin.0, "as here")
-                    .help("remove one of the two"),
-            );
+    for (index, policy, _) in cx.policies() {
+        let key = (policy.object.namespace.as_str(), &policy.pod_selector);
+        let known = first.entry(key).or_default();
+        let is_known = |other: &&usize| {
+            let other = cx.world.network_policies.get(**other);
+            other.is_some_and(|other| is_same(other, policy))
+        };
+        match known.iter().find(is_known) {
+            Some(other) => out.push((index, *other)),
+            None => known.push(index),
         }
     }
     out

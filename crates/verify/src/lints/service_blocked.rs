@@ -51,7 +51,7 @@ fn blocked(cx: &Context<'_>, pods: &[EndpointId], port: &ServicePort) -> Option<
 }
 
 /// Whether any rule of a policy that isolates the pod opens the port to somebody.
-fn is_open(cx: &Context<'_>, pod: EndpointId, port: (Protocol, u16)) -> bool {
+pub(super) fn is_open(cx: &Context<'_>, pod: EndpointId, port: (Protocol, u16)) -> bool {
     let isolating = cx.engine.isolating(Direction::Ingress, pod);
     if isolating.is_empty() {
         return true;
@@ -66,7 +66,7 @@ fn is_open(cx: &Context<'_>, pod: EndpointId, port: (Protocol, u16)) -> bool {
             ports.contains(port.0, port.1)
                 && rule.peers.as_ref().is_none_or(|list| !list.is_empty())
         })
-    })
+    }) || cx.administrators_open(Direction::Ingress, pod, |may| may.contains(port.0, port.1))
 }
 
 fn describe(
@@ -84,16 +84,18 @@ fn describe(
         .collect();
     let isolating = cx.engine.isolating(Direction::Ingress, pod).first();
     let policy = isolating.and_then(|index| cx.world.network_policies.get(*index));
+    let rules = policy.and_then(|p| p.ingress.as_deref());
+    let isolates = match rules.unwrap_or_default() {
+        [] => "isolates the pods, and opens nothing",
+        _ => "isolates the pods, and opens other ports only",
+    };
     let finding = LINT
         .finding(format!(
             "nobody is admitted to port {} of Service `{}`",
             list.join(", "),
             service.object
         ))
-        .at_opt(
-            policy.and_then(|p| p.origin.0),
-            "isolates the pods, and opens other ports only",
-        )
+        .at_opt(policy.and_then(|p| p.origin.0), isolates)
         .at_opt(
             service.origin.0,
             format!("leads to {}", cx.names().few([pod])),

@@ -19,7 +19,7 @@ pub(super) const LINT: Lint = Lint {
 pub(super) struct Split<'a> {
     pub(super) rule: RuleView<'a>,
     /// Index of the peer with the namespace.
-    whole: usize,
+    pub(super) whole: usize,
     /// Index of the peer with the pods, which selects nothing.
     pub(super) dead: usize,
     /// The pods that would be left.

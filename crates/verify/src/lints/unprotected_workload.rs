@@ -24,7 +24,10 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     for namespace in cx.world.namespaces.keys() {
         for direction in [Direction::Ingress, Direction::Egress] {
             let pods = cx.selectable_in(namespace);
-            let isolated = |e: &EndpointId| !cx.engine.isolating(direction, *e).is_empty();
+            let isolated = |e: &EndpointId| {
+                !cx.engine.isolating(direction, *e).is_empty()
+                    || (direction == Direction::Egress && cx.administrators_lock_in(*e))
+            };
             let (closed, open): (Vec<EndpointId>, Vec<EndpointId>) =
                 pods.iter().partition(|e| isolated(e));
             if closed.is_empty() || open.is_empty() {
@@ -65,7 +68,7 @@ fn describe(cx: &Context<'_>, namespace: &str, direction: Direction, open: &[Ope
         )),
     };
     for (span, _) in open {
-        finding = finding.at_opt(*span, "nothing closes it in this direction");
+        finding = finding.at_opt(*span, "no NetworkPolicy isolates it in this direction");
     }
     if let Some(label) = missing_label(cx, namespace, direction, open) {
         finding = finding.help(label);
@@ -77,8 +80,7 @@ fn describe(cx: &Context<'_>, namespace: &str, direction: Direction, open: &[Ope
         Direction::Egress => return finding.help("add a policy with `policyTypes: [Egress]` for it"),
     };
     for pod in all() {
-        let port = cx.any_port(pod);
-        if let Some((source, port)) = cx.open_to(pod, &[port], |_| true) {
+        if let Some((source, port)) = cx.way_in(pod) {
             return cx.shown(finding, (source, pod), port, Expect::Passes);
         }
     }

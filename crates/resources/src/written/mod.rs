@@ -4,13 +4,15 @@
 //! It reads the texts a second time, so that no other command pays for it. What is wrong is told by
 //! [`load`](crate::load) and passed over here.
 
+mod pods;
+mod roles;
+
 use crate::{Input, KINDS, Role, codes};
 use ipnet::IpNet;
 use palisade_diagnostics::Span;
-use palisade_netmodel::{
-    Direction, ObjectRef, OldField, Skip, Webhook, Written, WrittenPolicy, WrittenRule,
-};
+use palisade_netmodel::{Direction, ObjectRef, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
 use palisade_yaml::{Key, Kind as Shape, Limits, Node};
+use roles::Roles;
 
 /// The annotation that names the lints to leave out for an object.
 pub const SKIP: &str = "palisade.dev/lint-skip";
@@ -27,23 +29,29 @@ const MAX_LISTS: usize = 4;
 #[must_use]
 pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
     let mut out = Written::default();
+    let mut roles = Roles::default();
     for input in inputs {
         let parsed = palisade_yaml::parse(input.file, input.text, limits);
         for document in &parsed.documents {
-            object(document.root(), "", (input.role, 0), &mut out);
+            let both = &mut (&mut out, &mut roles);
+            object(document.root(), "", (input.role, 0), both);
         }
     }
+    roles.finish(&mut out);
     out
 }
 
+/// What is found, and roles and bindings, which are joined at the end.
+type Found<'o> = (&'o mut Written, &'o mut Roles);
+
 /// One object or list; `inherited` is the kind of the items of a typed list.
-fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), out: &mut Written) {
+fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), found: &mut Found<'_>) {
     let kind = text(node, "kind").unwrap_or(inherited);
     if let (Some(item), Some(items)) = (kind.strip_suffix("List"), node.get("items")) {
         if depth < MAX_LISTS {
             items
                 .items()
-                .for_each(|node| object(node, item, (role, depth + 1), out));
+                .for_each(|node| object(node, item, (role, depth + 1), found));
         }
         return;
     }
@@ -52,6 +60,7 @@ fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), out: &m
     if !known.is_none_or(|known| role.takes(known.part)) {
         return;
     }
+    let (out, roles) = found;
     out.skips.extend(skip(node));
     match kind {
         "NetworkPolicy" => network_policy(node, out),
@@ -59,12 +68,8 @@ fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), out: &m
         "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => webhooks(node, out),
         "AuthorizationPolicy" => authorization_policy(node, out),
         "CustomResourceDefinition" => conversion(node, out),
-        "Pod" => pod_spec(node.get("spec"), out),
-        "CronJob" => {
-            let job = node.get("spec").and_then(|spec| spec.get("jobTemplate"));
-            template(job, out);
-        }
-        _ => template(Some(node), out),
+        "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => roles.read(node, kind),
+        _ => pods::read(node, kind, out),
     }
 }
 
@@ -226,37 +231,13 @@ fn webhook(client: Node<'_>, name: &str) -> Option<Webhook> {
     })
 }
 
-/// The pod template of a workload.
-fn template(node: Option<Node<'_>>, out: &mut Written) {
-    let template = node
-        .and_then(|node| node.get("spec"))
-        .and_then(|spec| spec.get("template"));
-    pod_spec(template.and_then(|template| template.get("spec")), out);
-}
-
-/// Fields of a pod that have another name today (`Kubernetes API, PodSpec: serviceAccount is a
-/// deprecated alias for serviceAccountName`).
-fn pod_spec(spec: Option<Node<'_>>, out: &mut Written) {
-    let Some(spec) = spec else { return };
-    // A cluster writes both names into every pod; only the old one alone is somebody's choice.
-    let both = spec.get("serviceAccountName").is_some();
-    if let Some(key) = key(spec, "serviceAccount") {
-        out.old_fields.push(OldField {
-            span: key.span,
-            old: "serviceAccount",
-            new: "serviceAccountName",
-            both,
-        });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::written;
     use crate::Input;
     use crate::Role;
     use palisade_diagnostics::{FileId, Sources};
-    use palisade_netmodel::ObjectRef;
+    use palisade_netmodel::{ObjectRef, TargetPort};
     use palisade_yaml::Limits;
 
     const TEXT: &str = "\
@@ -279,8 +260,20 @@ spec:
 ---
 kind: PodList
 items:
-- metadata: {name: old}
-  spec: {serviceAccount: web}
+- metadata:
+    name: old
+    annotations:
+      prometheus.io/scrape: 'true'
+      prometheus.io/port: '9100'
+      sidecar.istio.io/rewriteAppHTTPProbers: 'false'
+  spec:
+    serviceAccount: web
+    automountServiceAccountToken: false
+    containers:
+    - name: a
+      livenessProbe: {httpGet: {port: live}}
+      readinessProbe: {tcpSocket: {port: 1}}
+      startupProbe: {grpc: {port: 50051}}
 ---
 kind: Service
 metadata: {name: web, namespace: shop}
@@ -291,6 +284,20 @@ metadata: {name: check}
 webhooks:
 - name: check.shop.example
   clientConfig: {service: {namespace: shop, name: web}}
+---
+kind: RoleBinding
+metadata: {name: a, namespace: shop}
+roleRef: {kind: Role, name: reads}
+subjects: [{kind: ServiceAccount, name: web}, {kind: User, name: jane}]
+---
+kind: ClusterRoleBinding
+metadata: {name: b}
+roleRef: {kind: ClusterRole, name: psp}
+subjects: [{kind: ServiceAccount, name: runs, namespace: shop}]
+---
+kind: ClusterRole
+metadata: {name: psp}
+rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
 ";
 
     #[test]
@@ -325,6 +332,24 @@ webhooks:
         assert_eq!(skip.object.file, FileId(0));
         assert_eq!(sources.text(found.old_fields[0].span), "serviceAccount");
         assert_eq!(found.webhooks[0].port, 443);
+        let ports: Vec<_> = found.bare_probes.iter().map(|p| p.port.clone()).collect();
+        assert_eq!(
+            ports,
+            [
+                TargetPort::Name("live".to_owned()),
+                TargetPort::Number(50051)
+            ]
+        );
+        let [scrape] = found.scrapes.as_slice() else {
+            panic!("one port")
+        };
+        assert_eq!(
+            (sources.text(scrape.owner), &scrape.port),
+            ("old", &TargetPort::Number(9100))
+        );
+        assert!(found.tokenless.contains(&scrape.owner));
+        let bound: Vec<String> = found.bound.keys().map(ToString::to_string).collect();
+        assert_eq!(bound, ["shop/web"], "a role that lets pods run is left out");
         assert_eq!(
             found.cluster_ips[&"10.96.0.7".parse().unwrap()],
             ObjectRef::new("shop", "web")
