@@ -93,3 +93,47 @@ fn every_row_counts() {
         }
     }
 }
+
+/// A heading as the address of its section: small letters, hyphens for spaces, no other punctuation.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// `docs/istio.md` says where each rule of Istio is shown: every link leads to a page and a section, and
+/// every page about Istio is linked.
+#[test]
+fn rules_of_istio_lead_to_their_pages() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = fs::read_to_string(root.join("docs/istio.md")).unwrap();
+    let links: Vec<(&str, Option<&str>)> = text
+        .split("](../")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(link, _)| {
+            link.split_once('#')
+                .map_or((link, None), |(p, s)| (p, Some(s)))
+        })
+        .collect();
+    let pages = pages();
+    let lost: Vec<_> = links
+        .iter()
+        .filter(|(page, section)| {
+            !fs::read_to_string(root.join(page)).is_ok_and(|text| {
+                let mut headings = text.lines().filter_map(|line| line.strip_prefix("## "));
+                section.is_none_or(|section| headings.any(|h| anchor(h) == section))
+            })
+        })
+        .collect();
+    assert!(lost.is_empty(), "no such page or section: {lost:?}");
+    let about = ["specs/istio/", "specs/ambient/"];
+    let unlinked: Vec<&str> = pages
+        .iter()
+        .map(|page| page.name.as_str())
+        .filter(|name| about.iter().any(|folder| name.starts_with(folder)))
+        .filter(|name| links.iter().all(|(page, _)| page != name))
+        .collect();
+    assert!(unlinked.is_empty(), "not in docs/istio.md: {unlinked:?}");
+}

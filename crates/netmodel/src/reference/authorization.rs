@@ -1,5 +1,7 @@
 //! AuthorizationPolicy at a proxy (`istio.io, AuthorizationPolicy`).
 
+mod conditions;
+
 use super::mesh::plain_cause;
 use super::peer_authentication::matches;
 use super::{Half, client_tls, pod};
@@ -10,6 +12,9 @@ use crate::{
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
+
+/// Rules of one policy whose conditions are told.
+const MAX_CONDITIONS: usize = 5;
 
 /// How the proxy reads a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,13 +219,18 @@ impl Request<'_> {
         }
         for policy in self.policies(AuthorizationAction::Deny) {
             let (matched, rule) = self.policy(policy);
-            let (verdict, text) = match matched {
-                Some(true) => (Outcome::Deny, "a DENY rule matches"),
-                Some(false) => continue,
-                None => (Outcome::Depends, "a DENY rule matches some requests"),
-            };
-            outcome = outcome.and(verdict);
-            because.push(cause(policy, rule, verdict, text.to_owned()));
+            match matched {
+                Some(false) => {}
+                Some(true) => {
+                    outcome = Outcome::Deny;
+                    let text = "a DENY rule matches".to_owned();
+                    because.push(cause(policy, rule, outcome, text));
+                }
+                None => {
+                    outcome = outcome.and(Outcome::Depends);
+                    self.conditions(policy, &mut because);
+                }
+            }
         }
         let allow = self.allow(&mut because);
         Half {
@@ -229,33 +239,53 @@ impl Request<'_> {
         }
     }
 
-    /// The first ALLOW rule that matches, else the first that may match, else every ALLOW policy.
+    /// The first ALLOW rule that matches, else all that may match, else every ALLOW policy.
     fn allow(&self, because: &mut Vec<Cause>) -> Outcome {
         let policies = self.policies(AuthorizationAction::Allow);
         if policies.is_empty() {
             return Outcome::Allow;
         }
-        for (wanted, outcome, text) in [
-            (Some(true), Outcome::Allow, "an ALLOW rule matches"),
-            (
-                None,
-                Outcome::Depends,
-                "an ALLOW rule matches some requests",
-            ),
-        ] {
-            for policy in &policies {
-                let (matched, rule) = self.policy(policy);
-                if matched == wanted {
-                    because.push(cause(policy, rule, outcome, text.to_owned()));
-                    return outcome;
-                }
+        for policy in &policies {
+            let (matched, rule) = self.policy(policy);
+            if matched == Some(true) {
+                let text = "an ALLOW rule matches".to_owned();
+                because.push(cause(policy, rule, Outcome::Allow, text));
+                return Outcome::Allow;
             }
+        }
+        let may = policies.iter().filter(|p| self.policy(p).0.is_none());
+        let may: Vec<_> = may.copied().collect();
+        if !may.is_empty() {
+            may.iter().for_each(|p| self.conditions(p, because));
+            return Outcome::Depends;
         }
         because.extend(policies.iter().map(|policy| {
             let text = format!("no ALLOW rule of it matches{}", self.why_none(policy));
             cause(policy, None, Outcome::Deny, text)
         }));
         Outcome::Deny
+    }
+
+    /// Every rule that matches some requests, with its condition.
+    fn conditions(&self, policy: &AuthorizationPolicy, because: &mut Vec<Cause>) {
+        let action = match policy.action {
+            AuthorizationAction::Deny => "a DENY rule",
+            _ => "an ALLOW rule",
+        };
+        let open = policy.rules.iter();
+        let open: Vec<_> = open
+            .filter(|rule| self.rule(policy, rule).is_none())
+            .collect();
+        let (shown, rest) = open.split_at(open.len().min(MAX_CONDITIONS));
+        because.extend(shown.iter().map(|rule| {
+            let condition = self.condition_of(policy, rule);
+            let text = format!("{action} matches some requests: those for which {condition}");
+            cause(policy, Some(rule), Outcome::Depends, text)
+        }));
+        if !rest.is_empty() {
+            let text = format!("{} more of its rules match some requests", rest.len());
+            because.push(cause(policy, None, Outcome::Depends, text));
+        }
     }
 
     /// What a reader of the policy easily overlooks.

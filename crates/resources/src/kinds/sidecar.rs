@@ -1,6 +1,7 @@
 //! `networking.istio.io Sidecar`: what the proxies of a namespace know.
 
 use super::{Kind, Part};
+use crate::codes;
 use crate::emit::{Meta, object, strings};
 use crate::head::Head;
 use crate::istio::{self, OUTBOUND_MODES, outbound_word};
@@ -9,7 +10,7 @@ use crate::objects::Add;
 use crate::words::choice;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{Labels, OutboundMode, SidecarScope};
-use palisade_yaml::{Fields, Value};
+use palisade_yaml::{Fields, Node, Value};
 
 /// The kind.
 pub(super) const KIND: Kind = Kind {
@@ -41,11 +42,39 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
                 listener.finish(out);
             }
         }
-        spec.ignore(&["inboundConnectionPool", "ingress"]);
+        for node in spec.list("ingress", out) {
+            ingress(node, out);
+        }
+        spec.ignore(&["inboundConnectionPool"]);
         spec.finish(out);
     }
     fields.ignore(&["status"]);
     Some(Box::new(move |objects| objects.sidecars.push(scope)))
+}
+
+/// A listener of its own changes nothing in who is admitted, unless it terminates TLS where mTLS is off.
+fn ingress(node: Node<'_>, out: &mut Vec<Diagnostic>) {
+    let Some(mut listener) = Fields::of(node, "an ingress listener", out) else {
+        return;
+    };
+    if let Some(tls) = listener.node("tls") {
+        out.push(
+            Diagnostic::error(codes::NOT_MODELLED, "`ingress[].tls` is not understood")
+                .at(
+                    tls.span(),
+                    "would change what the port accepts where mTLS is off",
+                )
+                .help("leave it out, and set the mode of the port by PeerAuthentication"),
+        );
+    }
+    listener.ignore(&[
+        "bind",
+        "captureMode",
+        "connectionPool",
+        "defaultEndpoint",
+        "port",
+    ]);
+    listener.finish(out);
 }
 
 /// `outboundTrafficPolicy`; present without a mode it is REGISTRY_ONLY, the zero value.

@@ -52,9 +52,13 @@ pub struct Row {
     pub outcome: Outcome,
     /// What is proven of the wire.
     pub encryption: Encryption,
+    /// Words of a step of the reference: what the verdict depends on.
+    pub condition: Option<String>,
 }
 
 const HEADER: [&str; 5] = ["From", "To", "Port", "Verdict", "Encryption"];
+/// A sixth column that a table may have.
+const CONDITION: &str = "Condition";
 
 /// Reads a page.
 #[must_use]
@@ -151,7 +155,8 @@ impl Reader {
             return;
         };
         if cells.first() == HEADER.first() {
-            self.in_table = cells == HEADER;
+            let (first, more) = cells.split_at(cells.len().min(HEADER.len()));
+            self.in_table = first == HEADER && matches!(more, [] | [CONDITION]);
             if !self.in_table {
                 let wanted = HEADER.join(" | ");
                 self.problem(number, &format!("the table's header must be {wanted}"));
@@ -192,8 +197,9 @@ fn cells(line: &str) -> Option<Vec<&str>> {
 }
 
 fn row(line: usize, cells: &[&str]) -> Result<Row, String> {
-    let [from, to, ports, verdict, encryption] = cells else {
-        return Err(format!("{} cells instead of 5", cells.len()));
+    let (first, condition) = cells.split_at(cells.len().min(HEADER.len()));
+    let ([from, to, ports, verdict, encryption], [] | [_]) = (first, condition) else {
+        return Err(format!("{} cells instead of 5 or 6", cells.len()));
     };
     let outcome = match *verdict {
         "Allow" => Outcome::Allow,
@@ -217,6 +223,7 @@ fn row(line: usize, cells: &[&str]) -> Result<Row, String> {
             .collect::<Result<_, _>>()?,
         outcome,
         encryption,
+        condition: condition.first().map(|words| (*words).to_owned()),
     })
 }
 
@@ -248,6 +255,8 @@ mod tests {
         let good = "# T\n```yaml manifests\na: b\n```\n| From | To | Port | Verdict | Encryption |\n\
                     |---|---|---|---|---|\n| a/b | c/d | 80, 53/UDP | Deny | - |\n";
         assert_eq!(problems(good), "");
+        let conditions = good.replace("Encryption |", "Encryption | Condition |");
+        assert_eq!(problems(&conditions.replace("| - |", "| - | `/x` |")), "");
         assert_eq!(problems("# T\n"), "page.md:1: the page has no scenario");
         for (from, to, message) in [
             ("| Encryption |", "|", "the table's header must be"),
@@ -255,7 +264,13 @@ mod tests {
             ("80,", "0,", "\"0\" is not a port"),
             ("| - |", "| None |", "\"None\" is no encryption of Deny"),
             ("Deny", "No", "\"No\" is not Allow"),
+            (
+                "Encryption |",
+                "Encryption | Reason |",
+                "the table's header",
+            ),
             ("| Deny", "", "4 cells instead of 5"),
+            ("| - |", "| - | x | y |", "7 cells instead of 5"),
             ("manifests", "manifest", "a block is"),
             ("| a/b | c/d | 80, 53/UDP | Deny | - |\n", "", "no table"),
         ] {

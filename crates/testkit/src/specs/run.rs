@@ -114,6 +114,7 @@ fn differences(world: &World, row: &Row, flows: &[Flow], engine: &dyn Contract) 
         )];
     }
     let wrong = flows.iter().zip(answers).filter(|(_, a)| *a != expected);
+    let untold = flows.iter().filter_map(|flow| untold(world, row, flow));
     wrong
         .map(|(flow, answer)| {
             (
@@ -121,7 +122,21 @@ fn differences(world: &World, row: &Row, flows: &[Flow], engine: &dyn Contract) 
                 message(world, flow, expected, answer, engine.name()),
             )
         })
+        .chain(untold)
         .collect()
+}
+
+/// That no step of the reference has the words that a row wants.
+fn untold(world: &World, row: &Row, flow: &Flow) -> Option<Failure> {
+    let words = row.condition.as_ref()?;
+    let decision = reference::decide(world, flow);
+    if decision.because.iter().any(|c| c.text.contains(words)) {
+        return None;
+    }
+    let expected = (row.outcome, row.encryption);
+    let answer = (decision.outcome, decision.encryption);
+    let text = message(world, flow, expected, answer, "the reference");
+    Some((row.line, format!("no step says {words:?}: {text}")))
 }
 
 fn message(
