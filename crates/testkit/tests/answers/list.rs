@@ -3,7 +3,8 @@
 
 use crate::words::{Meant, holds, is_pods_own, meant, names_port};
 use palisade_diagnostics::{Graph, Link};
-use palisade_netmodel::{Encryption, Flow, Outcome, reference};
+use palisade_netmodel::{Encryption, Flow, Outcome, World, reference};
+use palisade_testkit::ambient::{ambient_flows, ambient_world};
 use palisade_testkit::intents::is_own_node;
 use palisade_testkit::print::scenario;
 use palisade_testkit::worlds::{interesting_flows, world};
@@ -43,26 +44,40 @@ pub(crate) fn wire(encryption: Encryption) -> &'static str {
 
 #[test]
 fn list_says_what_the_reference_says() {
+    check(&world(), interesting_flows).unwrap();
+}
+
+#[test]
+fn list_says_what_the_reference_says_in_ambient_mode() {
+    check(&ambient_world(), ambient_flows).unwrap();
+}
+
+fn check(
+    worlds: &impl Strategy<Value = World>,
+    flows_of: fn(&World) -> Vec<Flow>,
+) -> Result<(), String> {
     let mut runner = TestRunner::new(Config {
         cases: WORLDS,
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..Config::default()
     });
-    let result = runner.run(&world(), |world| {
+    let result = runner.run(worlds, |world| {
         for by in [By::Pod, By::Workload] {
             let query = Query {
                 by,
                 ..Query::default()
             };
-            let report = list(&world, &query, &mut |_, _| {}).unwrap();
-            let graph = report.graph.unwrap();
+            let report = list(&world, &query, &mut |_, _| {}).ok();
+            let Some(graph) = report.and_then(|report| report.graph) else {
+                return Err(TestCaseError::fail("no graph"));
+            };
             let meant: Vec<Meant> = graph
                 .nodes
                 .iter()
                 .map(|n| meant(&world, &n.name, n.outside))
                 .collect();
-            let flows = interesting_flows(&world).into_iter().step_by(11);
+            let flows = flows_of(&world).into_iter().step_by(11);
             for flow in flows.filter(|f| f.source != f.destination) {
                 // A pod and its own node always reach each other, and are not listed.
                 if is_own_node(&world, &flow)
@@ -92,7 +107,5 @@ fn list_says_what_the_reference_says() {
         }
         Ok(())
     });
-    if let Err(error) = result {
-        panic!("{error}");
-    }
+    result.map_err(|error| error.to_string())
 }

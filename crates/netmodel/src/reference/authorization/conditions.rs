@@ -20,11 +20,15 @@ impl Request<'_> {
         // Where one of several surely matches, the others ask nothing.
         if !sources().any(|(found, _)| found == Some(true)) {
             let open = sources().filter(|(found, _)| found.is_none());
-            parts.extend(either(open.map(|(_, s)| self.of_source(s)).collect()));
+            parts.extend(either(
+                &open.map(|(_, s)| self.of_source(s)).collect::<Vec<_>>(),
+            ));
         }
         if !operations().any(|(found, _)| found == Some(true)) {
             let open = operations().filter(|(found, _)| found.is_none());
-            parts.extend(either(open.map(|(_, o)| of_operation(o)).collect()));
+            parts.extend(either(
+                &open.map(|(_, o)| of_operation(o)).collect::<Vec<_>>(),
+            ));
         }
         let when = rule.when.iter();
         let open = when.filter(|c| self.condition(namespace, c).is_none());
@@ -106,8 +110,8 @@ fn values(list: &[String]) -> String {
 }
 
 /// One of several; none if there is none.
-fn either(alternatives: Vec<String>) -> Option<String> {
-    match alternatives.as_slice() {
+fn either(alternatives: &[String]) -> Option<String> {
+    match alternatives {
         [] => None,
         [only] => Some(only.clone()),
         several => Some(format!("either {}", some(several, "; or "))),
