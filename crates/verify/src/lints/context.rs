@@ -6,8 +6,9 @@ use crate::engine::{EndpointId, Engine, namespace_matches};
 use crate::names::{Names, flow as flow_text};
 use palisade_diagnostics::{Diagnostic, Sources, Span};
 use palisade_netmodel::{
-    Direction, Encryption, Endpoint, Flow, Labels, NetworkPolicy, ObjectRef, Outcome, Peer, Pod,
-    PortSet, Protocol, Proxy, Rule, Service, World, Written, WrittenPolicy, WrittenRule, reference,
+    Direction, Encryption, Endpoint, Flow, Labels, NamespaceMatch, NetworkPolicy, ObjectRef,
+    Outcome, Peer, Pod, PortSet, Protocol, Proxy, Rule, Service, World, Written, WrittenPolicy,
+    WrittenRule, reference,
 };
 use rustc_hash::FxHashMap;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -69,6 +70,10 @@ pub(super) struct Context<'a> {
     /// Endpoints that are pods, by namespace.
     by_namespace: BTreeMap<&'a str, Vec<EndpointId>>,
     peers: RefCell<FxHashMap<Peer, Rc<[EndpointId]>>>,
+    /// Services by namespace.
+    services: BTreeMap<&'a str, Vec<&'a Service>>,
+    addresses: OnceCell<Vec<EndpointId>>,
+    sidecars: OnceCell<Vec<EndpointId>>,
     /// Classes by the names of the workloads of their pods.
     owned: OnceCell<FxHashMap<Span, Vec<EndpointId>>>,
     /// Which annotation has switched off which lint: index into `written.skips`, name.
@@ -91,6 +96,11 @@ impl<'a> Context<'a> {
                     .push(endpoint);
             }
         }
+        let mut services: BTreeMap<&str, Vec<&Service>> = BTreeMap::new();
+        for service in &world.services {
+            let here = services.entry(&service.object.namespace).or_default();
+            here.push(service);
+        }
         let subjects = world.network_policies.iter().map(|policy| {
             let here = by_namespace.get(policy.object.namespace.as_str());
             let here = here.into_iter().flatten().copied();
@@ -111,6 +121,9 @@ impl<'a> Context<'a> {
             sources,
             by_namespace,
             peers: RefCell::default(),
+            services,
+            addresses: OnceCell::new(),
+            sidecars: OnceCell::new(),
             owned: OnceCell::new(),
             used: RefCell::default(),
             ran: RefCell::default(),
@@ -203,23 +216,33 @@ impl<'a> Context<'a> {
         let Peer::Pods { namespaces, pods } = peer else {
             return Vec::new();
         };
-        let places = self
-            .by_namespace
-            .iter()
-            .filter(|(name, _)| namespace_matches(self.world, namespaces, name));
-        places
-            .flat_map(|(_, list)| list)
-            .copied()
-            .filter(|e| {
-                self.engine.pod(*e).is_some_and(|pod| {
-                    if pod.host_group {
-                        pods.is_everything()
-                    } else {
-                        !pod.host_network && pods.matches(&pod.labels)
-                    }
-                })
+        let places: Vec<&Vec<EndpointId>> = match namespaces {
+            NamespaceMatch::Named(name) => {
+                self.by_namespace.get(name.as_str()).into_iter().collect()
+            }
+            NamespaceMatch::Selector(_) => {
+                let all = self.by_namespace.iter();
+                all.filter(|(name, _)| namespace_matches(self.world, namespaces, name))
+                    .map(|(_, list)| list)
+                    .collect()
+            }
+        };
+        let all = places.into_iter().flatten().copied();
+        all.filter(|e| {
+            self.engine.pod(*e).is_some_and(|pod| {
+                if pod.host_group {
+                    pods.is_everything()
+                } else {
+                    !pod.host_network && pods.matches(&pod.labels)
+                }
             })
-            .collect()
+        })
+        .collect()
+    }
+
+    /// The Services of a namespace.
+    pub(super) fn services_in(&self, namespace: &str) -> &[&'a Service] {
+        self.services.get(namespace).map_or(&[], Vec::as_slice)
     }
 
     /// The classes with a pod of the pod or workload whose name stands here.
@@ -412,7 +435,7 @@ impl<'a> Context<'a> {
         let pods = self.engine.endpoints();
         let pods = pods.filter(|e| self.engine.pod(*e).is_some());
         let mut sources = pods
-            .chain(self.addresses())
+            .chain(self.addresses().iter().copied())
             .filter(|e| *e != destination && self.engine.is_pair(*e, destination) && wanted(*e));
         sources.find_map(|source| {
             let mut ports = ports.iter();
@@ -485,12 +508,14 @@ impl<'a> Context<'a> {
     }
 
     /// The endpoints that are addresses outside, those with an address that people know first.
-    pub(super) fn addresses(&self) -> Vec<EndpointId> {
-        let all = self.engine.endpoints();
-        let mut found: Vec<EndpointId> =
-            all.filter(|e| self.engine.address(*e).is_some()).collect();
-        found.sort_by_key(|e| self.familiar(*e).is_none());
-        found
+    pub(super) fn addresses(&self) -> &[EndpointId] {
+        self.addresses.get_or_init(|| {
+            let all = self.engine.endpoints();
+            let mut found: Vec<EndpointId> =
+                all.filter(|e| self.engine.address(*e).is_some()).collect();
+            found.sort_by_key(|e| self.familiar(*e).is_none());
+            found
+        })
     }
 
     /// A source without a proxy and a TCP port whose connection to `destination` passes in
@@ -521,23 +546,23 @@ impl<'a> Context<'a> {
     }
 
     /// Live pods with a sidecar.
-    pub(super) fn sidecars(&self) -> Vec<EndpointId> {
-        let all = self.engine.endpoints();
-        all.filter(|e| {
-            self.engine.is_source(*e)
-                && self
-                    .engine
-                    .pod(*e)
-                    .is_some_and(|pod| matches!(pod.template.proxy, Proxy::Sidecar { .. }))
+    pub(super) fn sidecars(&self) -> &[EndpointId] {
+        self.sidecars.get_or_init(|| {
+            let sidecar = |e: &EndpointId| {
+                let pod = self.engine.pod(*e);
+                pod.is_some_and(|pod| matches!(pod.template.proxy, Proxy::Sidecar { .. }))
+            };
+            let all = self.engine.endpoints();
+            all.filter(|e| self.engine.is_source(*e) && sidecar(e))
+                .collect()
         })
-        .collect()
     }
 
     /// The live pods with a sidecar that a mesh policy applies to: by its labels in its namespace,
     /// everywhere from the root namespace.
     pub(super) fn in_mesh(&self, object: &ObjectRef, selector: &Labels) -> Vec<EndpointId> {
         let everywhere = object.namespace == self.world.mesh.root_namespace;
-        let all = self.sidecars().into_iter();
+        let all = self.sidecars().iter().copied();
         all.filter(|e| {
             self.engine.pod(*e).is_some_and(|pod| {
                 let mut wanted = selector.0.iter();

@@ -59,11 +59,10 @@ pub(super) fn undeclared(pod: &Pod, protocol: Protocol, port: u16) -> bool {
 
 /// The Services in front of a pod.
 pub(super) fn services<'a>(cx: &Context<'a>, pod: &Pod) -> Vec<&'a palisade_netmodel::Service> {
-    let all = cx.world.services.iter();
-    all.filter(|service| {
+    let here = cx.services_in(&pod.template.namespace).iter().copied();
+    here.filter(|service| {
         let mut wanted = service.selector.0.iter();
-        service.object.namespace == pod.template.namespace
-            && !service.selector.0.is_empty()
+        !service.selector.0.is_empty()
             && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
     })
     .collect()

@@ -4,7 +4,7 @@ use super::Lint;
 use super::context::{Context, Expect, RuleView};
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
-use palisade_netmodel::{Direction, NamespaceMatch, Operator, Peer, PortSet, Protocol, Selector};
+use palisade_netmodel::{Direction, NamespaceMatch, Operator, Peer, PolicyPort, PortSet, Protocol};
 use std::collections::BTreeSet;
 
 /// The lint.
@@ -16,41 +16,49 @@ pub(super) const LINT: Lint = Lint {
     check,
 };
 
+/// Pairs of pods that are looked at for one rule and group; beyond, nothing is told.
+pub(super) const MAX_PAIRS: usize = 20_000;
+
 /// The callers or destinations that a peer names one by one: each value of an `In`, else all.
 pub(super) fn named_groups(cx: &Context<'_>, peer: &Peer) -> Vec<Vec<EndpointId>> {
-    let Peer::Pods { namespaces, pods } = peer else {
+    let Peer::Pods { pods, .. } = peer else {
         return Vec::new();
     };
     let several = pods.requirements.iter().find_map(|r| match &r.operator {
         Operator::In(values) if values.len() > 1 => Some((r, values)),
         _ => None,
     });
-    let all = |selector: &Selector| -> Vec<EndpointId> {
-        cx.engine
-            .endpoints()
-            .filter(|e| {
-                cx.engine.pod(*e).is_some_and(|pod| {
-                    pod.is_selectable()
-                        && !pod.host_group
-                        && selector.matches(&pod.labels)
-                        && crate::engine::namespace_matches(cx.world, namespaces, &pod.namespace)
-                })
-            })
-            .collect()
+    let selectable = |e: &EndpointId| {
+        let pod = cx.engine.pod(*e);
+        pod.is_some_and(|pod| pod.is_selectable() && !pod.host_group)
     };
+    let all: Vec<EndpointId> = cx.peer(peer).iter().copied().filter(selectable).collect();
     let Some((requirement, values)) = several else {
-        return vec![all(pods)];
+        return vec![all];
     };
     let one = |value: &String| {
-        let mut selector = pods.clone();
-        for r in &mut selector.requirements {
-            if r == requirement {
-                r.operator = Operator::In(vec![value.clone()]);
-            }
-        }
-        all(&selector)
+        let has = |e: &EndpointId| {
+            let pod = cx.engine.pod(*e);
+            pod.is_some_and(|pod| pod.labels.get(&requirement.key) == Some(value.as_str()))
+        };
+        all.iter().copied().filter(has).collect()
     };
     values.iter().map(one).collect()
+}
+
+/// The ports of a rule, if they are the same at every destination.
+pub(super) fn constant_ports(view: RuleView<'_>) -> Option<PortSet> {
+    let ports = view.rule.ports.as_deref()?;
+    ports
+        .iter()
+        .try_fold(PortSet::empty(), |set, port| match port {
+            PolicyPort::Range {
+                protocol,
+                first,
+                last,
+            } => Some(set.union(&PortSet::range(*protocol, *first, *last))),
+            PolicyPort::Named { .. } => None,
+        })
 }
 
 /// What a rule opens to a group of pods and the other end refuses to all of them.
@@ -113,9 +121,14 @@ fn judge(
     span: Option<Span>,
     group: &[EndpointId],
 ) -> Option<Refused> {
+    let subjects = cx.subjects(view.index);
+    if subjects.len().saturating_mul(group.len()) > MAX_PAIRS {
+        return None;
+    }
+    let constant = constant_ports(view);
     let (mut opened, mut passing) = (PortSet::empty(), PortSet::empty());
     let mut refusals: Vec<((EndpointId, EndpointId), PortSet)> = Vec::new();
-    for subject in cx.subjects(view.index) {
+    for subject in subjects {
         for peer in group {
             let (pair, other) = match view.direction {
                 Direction::Ingress => ((*peer, *subject), Direction::Egress),
@@ -127,6 +140,14 @@ fn judge(
             let ports = opened_at(cx, view, pair.1);
             let may = cx.engine.half(other, pair.0, pair.1).may;
             passing = passing.union(&ports.intersection(&may));
+            // A rule without ports means "whatever is needed": only a closed door is a contradiction.
+            let enough = match &constant {
+                Some(all) => passing.covers(all),
+                None => view.rule.ports.is_none() && !passing.is_empty(),
+            };
+            if enough {
+                return None;
+            }
             opened = opened.union(&ports);
             let refused = ports.difference(&may);
             if !refused.is_empty() && refusals.iter().all(|(_, known)| *known != refused) {
@@ -134,11 +155,7 @@ fn judge(
             }
         }
     }
-    // A rule without ports means "whatever is needed": only a closed door is a contradiction.
     let dead = opened.difference(&passing);
-    if dead.is_empty() || (view.rule.ports.is_none() && !passing.is_empty()) {
-        return None;
-    }
     let (pair, port) = refusals
         .iter()
         .find_map(|(pair, refused)| Some((*pair, refused.intersection(&dead).first()?)))?;

@@ -2,7 +2,7 @@
 
 use super::Lint;
 use super::context::{Context, Expect, RuleView};
-use super::half_open::named_groups;
+use super::half_open::{MAX_PAIRS, constant_ports, named_groups};
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
 use palisade_netmodel::{
@@ -49,19 +49,25 @@ struct Refused {
 /// Peers of a rule that the mesh refuses on ports of the rule, at every pod.
 fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
     view.rule.ports.as_ref()?;
+    let all = constant_ports(view);
     let mut refused: Vec<Refused> = Vec::new();
     for (index, peer) in view.rule.peers.iter().flatten().enumerate() {
         for group in named_groups(cx, peer) {
-            let found = refused_to(cx, &group, cx.subjects(view.index), |s, d| {
-                let ports = cx.engine.ports_at(view.rule.ports.as_deref(), d);
-                // What NetworkPolicy refuses at the other end is another lint's.
-                let network = cx
-                    .engine
-                    .half(Direction::Egress, s, d)
-                    .may
-                    .intersection(&ports);
-                (network, cx.engine.mesh_half(s, d).passage.may)
-            });
+            let found = refused_to(
+                cx,
+                (&group, cx.subjects(view.index)),
+                all.as_ref(),
+                |s, d| {
+                    let ports = cx.engine.ports_at(view.rule.ports.as_deref(), d);
+                    // What NetworkPolicy refuses at the other end is another lint's.
+                    let network = cx
+                        .engine
+                        .half(Direction::Egress, s, d)
+                        .may
+                        .intersection(&ports);
+                    (network, cx.engine.mesh_half(s, d).passage.may)
+                },
+            );
             if let Some((ports, pair, port)) = found {
                 refused.push(Refused {
                     span: view.peer_span(index),
@@ -75,18 +81,18 @@ fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
     }
     let first = refused.first()?;
     let names = cx.names();
-    let all = || refused.iter().flat_map(|r| r.group.iter().copied());
+    let everybody = || refused.iter().flat_map(|r| r.group.iter().copied());
     let mut finding = LINT.finding(format!(
         "`{}` admits {}, which the mesh refuses",
         view.policy.object,
-        names.few(all())
+        names.few(everybody())
     ));
     for item in &refused {
         let text = format!("refused by the mesh on {}", item.ports);
         finding = finding.at_opt(item.span, text);
     }
     let finding = finding
-        .note(format!("refused: {}", names.list(all())))
+        .note(format!("refused: {}", names.list(everybody())))
         .help("remove the peer, or let the mesh admit it: a sidecar for the caller, or an AuthorizationPolicy rule");
     Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
 }
@@ -94,13 +100,16 @@ fn mesh_refuses(cx: &Context<'_>, view: RuleView<'_>) -> Option<Diagnostic> {
 /// Ports, and one pair and port of them.
 type Dead = (PortSet, (EndpointId, EndpointId), (Protocol, u16));
 
-/// What is opened and passes for no pair, with one pair and port that shows it.
+/// What is opened and passes for no pair (nothing, once `all` has passed), with one pair and port that shows it.
 fn refused_to(
     cx: &Context<'_>,
-    sources: &[EndpointId],
-    destinations: &[EndpointId],
+    (sources, destinations): (&[EndpointId], &[EndpointId]),
+    all: Option<&PortSet>,
     at: impl Fn(EndpointId, EndpointId) -> (PortSet, PortSet),
 ) -> Option<Dead> {
+    if sources.len().saturating_mul(destinations.len()) > MAX_PAIRS {
+        return None;
+    }
     let (mut opened, mut passing) = (PortSet::empty(), PortSet::empty());
     let mut refusals: Vec<((EndpointId, EndpointId), PortSet)> = Vec::new();
     for source in sources {
@@ -110,6 +119,9 @@ fn refused_to(
             }
             let (here, may) = at(*source, *destination);
             passing = passing.union(&here.intersection(&may));
+            if all.is_some_and(|all| passing.covers(all)) {
+                return None;
+            }
             let closed = here.difference(&may);
             if !closed.is_empty() && refusals.iter().all(|(_, known)| *known != closed) {
                 refusals.push(((*source, *destination), closed));
@@ -145,7 +157,7 @@ fn network_refuses(
     let mut refused: Vec<Refused> = Vec::new();
     for principal in rule.from.iter().flat_map(|source| &source.principals) {
         let group = callers(cx, principal);
-        let found = refused_to(cx, &group, &receivers, |s, d| {
+        let found = refused_to(cx, (&group, &receivers), Some(&opened), |s, d| {
             let network = cx.engine.half(Direction::Egress, s, d).may;
             let network = network.intersection(&cx.engine.half(Direction::Ingress, s, d).may);
             (opened.difference(&bypassed(cx, d)), network)
@@ -162,11 +174,11 @@ fn network_refuses(
     }
     let first = refused.first()?;
     let names = cx.names();
-    let all = || refused.iter().flat_map(|r| r.group.iter().copied());
+    let everybody = || refused.iter().flat_map(|r| r.group.iter().copied());
     let mut finding = LINT.finding(format!(
         "AuthorizationPolicy `{}` admits {}, which no NetworkPolicy lets through",
         policy.object,
-        names.few(all())
+        names.few(everybody())
     ));
     for item in &refused {
         let who = names.few(item.group.iter().copied());
@@ -176,7 +188,7 @@ fn network_refuses(
         );
     }
     let finding = finding
-        .note(format!("refused: {}", names.list(all())))
+        .note(format!("refused: {}", names.list(everybody())))
         .help("remove the principal, or admit its pods by NetworkPolicy");
     Some(cx.shown(finding, first.pair, first.port, Expect::Refused))
 }
@@ -194,7 +206,7 @@ fn callers(cx: &Context<'_>, principal: &str) -> Vec<EndpointId> {
     let Some(identity) = super::unknown_principal::parse(principal) else {
         return Vec::new();
     };
-    let all = cx.sidecars().into_iter();
+    let all = cx.sidecars().iter().copied();
     all.filter(|e| {
         cx.engine.pod(*e).is_some_and(|pod| {
             pod.template.namespace == identity.namespace

@@ -26,7 +26,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     };
     // One finding for each policy that closes the way.
     let mut groups: BTreeMap<(usize, Direction), Vec<EndpointId>> = BTreeMap::new();
-    for sidecar in cx.sidecars() {
+    for sidecar in cx.sidecars().iter().copied() {
         let closed = |direction| {
             control.iter().all(|target| {
                 let may = cx.engine.half(direction, sidecar, *target).may;

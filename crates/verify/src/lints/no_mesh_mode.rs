@@ -37,7 +37,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
                         && cx.in_mesh(&p.object, &p.selector).contains(e)
                 }))
     };
-    let open: Vec<EndpointId> = cx.sidecars().into_iter().filter(|e| !own(e)).collect();
+    let open: Vec<EndpointId> = cx.sidecars().iter().copied().filter(|e| !own(e)).collect();
     let shown = open.iter().find_map(|pod| {
         let (source, port) = cx.plaintext_to(*pod, &cx.tcp_ports(*pod))?;
         Some((source, *pod, port))

@@ -110,7 +110,7 @@ fn witness(
         Direction::Ingress => {
             let peers = view.rule.peers.iter().flatten();
             let sources: Vec<EndpointId> = match &view.rule.peers {
-                None => cx.addresses(),
+                None => cx.addresses().to_vec(),
                 Some(_) => peers.flat_map(|peer| cx.peer(peer).to_vec()).collect(),
             };
             sources

@@ -165,7 +165,7 @@ fn describe(
             "name the destinations by the labels of their namespace and of their pods, in one item",
         ),
     };
-    Some(match places.iter().find_map(|wide| passing(cx, *wide)) {
+    Some(match passing(cx, places) {
         Some((source, destination, port)) => {
             cx.shown(finding, (source, destination), port, Expect::Passes)
         }
@@ -184,28 +184,40 @@ fn today(cx: &Context<'_>, (_, peer): Wide<'_>) -> String {
     }
 }
 
-/// A connection that such a rule lets pass.
-fn passing(cx: &Context<'_>, (view, peer): Wide<'_>) -> Option<Shown> {
+/// A connection that one of such rules lets pass.
+fn passing(cx: &Context<'_>, places: &[Wide<'_>]) -> Option<Shown> {
+    let pairs = places.iter().flat_map(|wide| pairs(cx, *wide));
+    pairs
+        .take(MAX_TRIED)
+        .find_map(|(view, source, destination)| {
+            let port = match cx.engine.pod(destination) {
+                Some(_) => cx.sample_port(view.rule, destination)?,
+                None => cx
+                    .engine
+                    .ports_at(view.rule.ports.as_deref(), destination)
+                    .first()?,
+            };
+            let passes = cx.passes(source, destination, port);
+            passes.then_some((source, destination, port))
+        })
+}
+
+/// The pairs of ends that a peer of a rule means.
+fn pairs<'c, 'w>(
+    cx: &'c Context<'w>,
+    (view, peer): Wide<'w>,
+) -> impl Iterator<Item = (RuleView<'w>, EndpointId, EndpointId)> + use<'c, 'w> {
     let meant: Vec<EndpointId> = match peer {
         Some((_, peer @ Peer::Pods { .. })) => cx.peer(peer).to_vec(),
-        _ => cx.addresses(),
+        _ => cx.addresses().to_vec(),
     };
     let subjects = cx.subjects(view.index).iter();
-    let pairs = subjects.flat_map(|subject| {
-        meant.iter().map(|peer| match view.direction {
-            Direction::Ingress => (*peer, *subject),
-            Direction::Egress => (*subject, *peer),
+    subjects.flat_map(move |subject| {
+        let pairs = meant.clone().into_iter();
+        let subject = *subject;
+        pairs.map(move |peer| match view.direction {
+            Direction::Ingress => (view, peer, subject),
+            Direction::Egress => (view, subject, peer),
         })
-    });
-    pairs.take(MAX_TRIED).find_map(|(source, destination)| {
-        let port = match cx.engine.pod(destination) {
-            Some(_) => cx.sample_port(view.rule, destination)?,
-            None => cx
-                .engine
-                .ports_at(view.rule.ports.as_deref(), destination)
-                .first()?,
-        };
-        let passes = cx.passes(source, destination, port);
-        passes.then_some((source, destination, port))
     })
 }
