@@ -24,6 +24,7 @@ mod ports;
 mod proxy;
 mod read;
 mod skip;
+mod told;
 mod waypoints;
 mod words;
 mod workload;

@@ -4,8 +4,9 @@ use crate::assemble::assemble;
 use crate::codes;
 use crate::kinds::Part;
 use crate::objects::Objects;
-use crate::read::{self, Found, Object, TypeMeta};
+use crate::read::{self, Finds, Found, Object, TypeMeta};
 use crate::skip;
+use crate::told::Told;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Span};
 use palisade_netmodel::World;
 use palisade_yaml::{Limits, List, Piece, Plan, Problems};
@@ -91,7 +92,7 @@ type Identity = (&'static str, &'static str, String, String);
 pub struct Loader {
     options: Options,
     objects: Objects,
-    diagnostics: Vec<Diagnostic>,
+    told: Told,
     counts: BTreeMap<String, usize>,
     unknown: BTreeMap<String, usize>,
     left_out: Vec<String>,
@@ -108,7 +109,7 @@ struct Task<'a> {
 /// What a thread has read.
 #[derive(Default)]
 struct Taken {
-    found: Vec<Found>,
+    finds: Finds,
     problems: Vec<Problems>,
     /// Whether an item cannot be read without the list around it.
     dependent: bool,
@@ -125,7 +126,7 @@ impl Loader {
         Self {
             options: options.clone(),
             objects: Objects::default(),
-            diagnostics: Vec::new(),
+            told: Told::new(options.limits.max_diagnostics),
             counts: BTreeMap::new(),
             unknown: BTreeMap::new(),
             left_out: Vec::new(),
@@ -151,18 +152,18 @@ impl Loader {
             }
         }
         self.documents(input, &documents, &mut problems);
-        self.diagnostics.extend(problems.finish());
+        self.told.extend(problems.finish());
     }
 
     fn documents(&mut self, input: &Input<'_>, ranges: &[Range<usize>], problems: &mut Problems) {
         let tasks = ranges.iter().map(|range| Task { range, list: None });
         let tasks: Vec<Task<'_>> = tasks.collect();
         for wave in waves(&tasks, WAVE) {
-            for taken in read_all(input, wave, &self.options.limits) {
+            for taken in read_all(input, wave, &self.options.limits, self.told.room()) {
                 for more in taken.problems {
                     problems.append(more);
                 }
-                self.put(taken.found, input.role);
+                self.put(taken.finds, input.role);
             }
         }
     }
@@ -181,28 +182,35 @@ impl Loader {
             list: Some((list, inherited)),
         });
         let tasks: Vec<Task<'_>> = tasks.collect();
-        let mut all = Vec::new();
+        let (mut all, mut room) = (Vec::new(), self.told.room());
         for wave in waves(&tasks, WAVE) {
-            for taken in read_all(input, wave, limits) {
+            let most = room;
+            for taken in read_all(input, wave, limits, most) {
                 if taken.dependent {
                     return false;
                 }
-                all.extend(taken.found);
+                room = room.saturating_sub(most - taken.finds.room);
+                all.push(taken.finds);
             }
         }
-        self.put(all, input.role);
+        for finds in all {
+            self.put(finds, input.role);
+        }
         true
     }
 
     /// Adds what was read, in the order of the text.
-    fn put(&mut self, found: Vec<Found>, role: Role) {
-        for found in found {
+    fn put(&mut self, finds: Finds, role: Role) {
+        for found in finds.found {
             match found {
                 Found::Object(object) => self.object(object, role),
-                Found::Unknown(name) => *self.unknown.entry(name).or_default() += 1,
-                Found::Problem(diagnostic) => self.diagnostics.push(*diagnostic),
+                Found::Problem(diagnostic) => self.told.add(*diagnostic),
             }
         }
+        for (name, count) in finds.unknown {
+            *self.unknown.entry(name).or_default() += count;
+        }
+        self.told.count(&finds.beyond);
     }
 
     fn object(&mut self, mut object: Object, role: Role) {
@@ -235,7 +243,7 @@ impl Loader {
                 self.left_out.push(name);
             }
         }
-        self.diagnostics.append(&mut object.problems);
+        self.told.extend(object.problems);
     }
 
     /// Reports an object that an earlier document already defines. A Namespace may be written with
@@ -267,24 +275,11 @@ impl Loader {
     pub fn finish(mut self) -> Loaded {
         drop(self.seen);
         let world = assemble(self.objects, &self.options);
-        self.diagnostics.extend(root_selectors(&world));
-        let limit = self.options.limits.max_diagnostics;
-        let total = self.diagnostics.len();
-        self.diagnostics.sort_by_key(Diagnostic::span);
-        if total > limit {
-            self.diagnostics.truncate(limit);
-            self.diagnostics.push(
-                Diagnostic::error(
-                    codes::TOO_MANY,
-                    format!("{} more problems are not shown", total - limit),
-                )
-                .help("correct those above first"),
-            );
-        }
+        self.told.extend(root_selectors(&world));
         self.left_out.sort();
         Loaded {
             world,
-            diagnostics: self.diagnostics,
+            diagnostics: self.told.finish(),
             counts: self.counts,
             unknown: self.unknown,
             left_out: self.left_out,
@@ -307,11 +302,11 @@ fn waves<'t, 'a>(tasks: &'t [Task<'a>], bytes: usize) -> impl Iterator<Item = &'
     })
 }
 
-/// Reads tasks, all at the same time if that pays.
-fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits) -> Vec<Taken> {
-    let plan = skip::plan(input.role);
+/// Reads tasks, all at the same time if that pays. Of each part at most `room` problems are kept.
+fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, room: usize) -> Vec<Taken> {
+    let how = (skip::plan(input.role), room);
     let parts: Vec<&[Task<'_>]> = waves(tasks, TASK).collect();
-    let part = |part: &&[Task<'_>]| read_part(input, part, limits, plan);
+    let part = |part: &&[Task<'_>]| read_part(input, part, limits, how);
     if parts.len() < 3 {
         parts.iter().map(part).collect()
     } else {
@@ -319,14 +314,22 @@ fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits) -> Vec<Taken
     }
 }
 
-fn read_part(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, plan: Plan) -> Taken {
-    let mut taken = Taken::default();
+fn read_part(
+    input: &Input<'_>,
+    tasks: &[Task<'_>],
+    limits: &Limits,
+    (plan, room): (Plan, usize),
+) -> Taken {
+    let mut taken = Taken {
+        finds: Finds::new(room),
+        ..Taken::default()
+    };
     for task in tasks {
         let Some((list, inherited)) = task.list else {
             let (documents, problems) =
                 palisade_yaml::read(input.file, input.text, task.range, limits, plan);
             for document in &documents {
-                read::objects(document.root(), None, input.role, &mut taken.found);
+                read::objects(document.root(), None, input.role, &mut taken.finds);
             }
             if !problems.is_empty() {
                 taken.problems.push(problems);
@@ -341,7 +344,7 @@ fn read_part(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, plan: Plan)
         let nodes = wrapped.then(|| item.root().items()).into_iter().flatten();
         let alone = (!wrapped).then(|| item.root());
         for node in nodes.chain(alone) {
-            read::objects(node, inherited, input.role, &mut taken.found);
+            read::objects(node, inherited, input.role, &mut taken.finds);
         }
     }
     taken

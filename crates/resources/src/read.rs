@@ -6,18 +6,55 @@ use crate::istio;
 use crate::kinds::{KINDS, Kind};
 use crate::load::Role;
 use crate::objects::Add;
+use crate::told::Told;
 use palisade_diagnostics::{Diagnostic, Severity, Span, did_you_mean};
 use palisade_netmodel::ObjectRef;
 use palisade_yaml::{Fields, Kind as Shape, Node};
+use std::collections::BTreeMap;
 
-/// What a tree holds.
+/// What a tree holds, in the order of the text.
 pub(crate) enum Found {
     /// An object of a kind that is read, with whatever is wrong with it.
     Object(Object),
-    /// An object of another kind, as `kind.group` or `kind`.
-    Unknown(String),
     /// Something to tell of what is no object.
     Problem(Box<Diagnostic>),
+}
+
+/// What some trees hold. Whatever they hold, it is bounded by what the model keeps of them.
+#[derive(Default)]
+pub(crate) struct Finds {
+    pub(crate) found: Vec<Found>,
+    /// Objects of other kinds, by `kind.group` or `kind`.
+    pub(crate) unknown: BTreeMap<String, usize>,
+    /// How many more problems may be told.
+    pub(crate) room: usize,
+    /// Those beyond.
+    pub(crate) beyond: Told,
+}
+
+impl Finds {
+    /// Nothing yet; at most `room` problems are kept.
+    pub(crate) fn new(room: usize) -> Self {
+        Self {
+            room,
+            ..Self::default()
+        }
+    }
+
+    fn problem(&mut self, diagnostic: Diagnostic) {
+        if self.room == 0 {
+            return self.beyond.add(diagnostic);
+        }
+        self.room -= 1;
+        self.found.push(Found::Problem(Box::new(diagnostic)));
+    }
+
+    fn object(&mut self, mut object: Object) {
+        self.beyond.shorten(&mut object.problems, self.room);
+        object.of_head = object.of_head.min(object.problems.len());
+        self.room = self.room.saturating_sub(object.problems.len());
+        self.found.push(Found::Object(object));
+    }
 }
 
 /// An object that was read.
@@ -45,17 +82,16 @@ pub(crate) fn objects(
     node: Node<'_>,
     inherited: Option<TypeMeta<'_>>,
     role: Role,
-    out: &mut Vec<Found>,
+    out: &mut Finds,
 ) {
     if node.is_null() {
         return;
     }
-    let mut problem = |diagnostic| out.push(Found::Problem(Box::new(diagnostic)));
     if node.kind() != Shape::Map {
-        return problem(not_an_object(node));
+        return out.problem(not_an_object(node));
     }
     let Some(found) = type_meta(node, inherited) else {
-        return problem(no_kind(node));
+        return out.problem(no_kind(node));
     };
     if let (Some(inherited), Some(items)) = (items_of(found), node.get("items")) {
         for node in items.items() {
@@ -64,9 +100,13 @@ pub(crate) fn objects(
         return;
     }
     match find(found) {
-        Type::Known(kind) if role.takes(kind.part) => out.extend(known(kind, node)),
+        Type::Known(kind) if role.takes(kind.part) => {
+            if let Some(object) = known(kind, node) {
+                out.object(object);
+            }
+        }
         Type::Known(_) => {}
-        Type::WrongVersion(kind) => problem(wrong_version(kind, found, node)),
+        Type::WrongVersion(kind) => out.problem(wrong_version(kind, found, node)),
         Type::Unknown => unknown(found, node, out),
     }
 }
@@ -93,23 +133,22 @@ pub(crate) fn kind_of(api_version: &str, kind: &str) -> Option<&'static Kind> {
     }
 }
 
-fn unknown(found: TypeMeta<'_>, node: Node<'_>, out: &mut Vec<Found>) {
+fn unknown(found: TypeMeta<'_>, node: Node<'_>, out: &mut Finds) {
     let (group, version) = split(found.api_version);
     let name = if group.is_empty() {
         found.kind.to_owned()
     } else {
         format!("{}.{group}", found.kind)
     };
-    let mut problem = |diagnostic| out.push(Found::Problem(Box::new(diagnostic)));
     if is_other_policy(group, found.kind) {
-        problem(other_policy(&name, node));
+        out.problem(other_policy(&name, node));
     }
     let same = KINDS
         .iter()
         .filter(|kind| kind.group == group && kind.versions.contains(&version));
     if let Some(near) = did_you_mean(found.kind, same.map(|kind| kind.name)) {
         let span = node.get("kind").map_or(node.span(), Node::span);
-        problem(
+        out.problem(
             Diagnostic::warning(
                 codes::UNKNOWN_KIND,
                 format!("{} has no kind {:?}", found.api_version, found.kind),
@@ -118,10 +157,10 @@ fn unknown(found: TypeMeta<'_>, node: Node<'_>, out: &mut Vec<Found>) {
             .help(format!("write `{near}`")),
         );
     }
-    out.push(Found::Unknown(name));
+    *out.unknown.entry(name).or_default() += 1;
 }
 
-fn known(kind: &'static Kind, node: Node<'_>) -> Option<Found> {
+fn known(kind: &'static Kind, node: Node<'_>) -> Option<Object> {
     let mut problems = Vec::new();
     let mut fields = Fields::of(node, "an object", &mut problems)?;
     fields.ignore(&["apiVersion", "kind"]);
@@ -130,14 +169,14 @@ fn known(kind: &'static Kind, node: Node<'_>) -> Option<Found> {
     let add = (kind.read)(&head, &mut fields, &mut problems);
     fields.finish(&mut problems);
     let broken = problems.iter().any(|d| d.severity == Severity::Error);
-    Some(Found::Object(Object {
+    Some(Object {
         kind,
         name: head.object,
         span: head.span,
         problems,
         of_head,
         add: add.filter(|_| !broken),
-    }))
+    })
 }
 
 fn type_meta<'d>(node: Node<'d>, inherited: Option<TypeMeta<'d>>) -> Option<TypeMeta<'d>> {

@@ -101,7 +101,7 @@ mod tests {
     use crate::load::Role;
     use crate::objects::Objects;
     use crate::pods::{CONTAINER_FIELDS, POD_FIELDS};
-    use crate::read::{self, Found};
+    use crate::read::{self, Finds, Found};
     use palisade_diagnostics::FileId;
     use palisade_yaml::{Limits, Plan, parse_planned};
     use proptest::prelude::*;
@@ -111,24 +111,23 @@ mod tests {
     /// Everything that a text gives, places too.
     fn given(text: &str, plan: Plan) -> String {
         let parsed = parse_planned(FileId(0), text, &Limits::default(), plan);
-        let mut found = Vec::new();
+        let mut finds = Finds::new(1000);
         for document in &parsed.documents {
-            read::objects(document.root(), None, Role::Both, &mut found);
+            read::objects(document.root(), None, Role::Both, &mut finds);
         }
         let mut out = format!("{:#?}\n", parsed.diagnostics);
         let mut objects = Objects::default();
-        for found in found {
+        for found in finds.found {
             let _ = match found {
                 Found::Object(object) => {
                     let problems = (object.name, object.problems, object.of_head);
                     object.add.into_iter().for_each(|add| add(&mut objects));
                     writeln!(out, "{problems:#?}")
                 }
-                Found::Unknown(name) => writeln!(out, "unknown {name}"),
                 Found::Problem(diagnostic) => writeln!(out, "{diagnostic:#?}"),
             };
         }
-        out + &format!("{objects:#?}")
+        out + &format!("{:?} {objects:#?}", finds.unknown)
     }
 
     fn keys() -> Vec<&'static str> {

@@ -153,3 +153,63 @@ fn many_problems_are_bounded() {
         "4990 more problems are not shown"
     );
 }
+
+#[test]
+fn warnings_beyond_the_limit_are_no_error() {
+    let one = |i: usize, kind: &str| {
+        format!("apiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: x{i}}}\n---\n")
+    };
+    let text: String = (0..30).map(|i| one(i, "CiliumNetworkPolicy")).collect();
+    let mut options = Options::default();
+    options.limits.max_diagnostics = 10;
+    let input = |text| Input {
+        file: FileId(0),
+        text,
+        role: Role::Both,
+    };
+    let loaded = load(&[input(&text)], &options);
+    let last = loaded.diagnostics.last().unwrap();
+    assert_eq!(last.title, "20 more problems are not shown");
+    assert_eq!((last.severity, last.left_out), (Severity::Warning, true));
+    // One error among those that are not shown, and it is an error.
+    let text = format!("{text}a: 1\n");
+    let loaded = load(&[input(&text)], &options);
+    assert_eq!(loaded.diagnostics.last().unwrap().severity, Severity::Error);
+}
+
+#[test]
+fn an_object_with_many_problems_names_the_error_and_is_left_out() {
+    let loose: String = (0..50)
+        .map(|i| format!("    - ipBlock: {{cidr: 10.0.{i}.5/24}}\n"))
+        .collect();
+    let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web}\n";
+    let text = format!(
+        "{head}spec:\n  podSelector: {{}}\n  ingress:\n  - from:\n{loose}    - ipBlock: {{cidr: no}}\n"
+    );
+    let mut options = Options::default();
+    options.limits.max_diagnostics = 3;
+    let input = Input {
+        file: FileId(0),
+        text: &text,
+        role: Role::Both,
+    };
+    let loaded = load(&[input], &options);
+    assert_eq!(loaded.left_out, ["NetworkPolicy default/web"]);
+    let notes = loaded.diagnostics.iter().flat_map(|d| &d.notes);
+    let told: Vec<_> = notes
+        .filter(|note| note.starts_with("NetworkPolicy default/web is left out"))
+        .collect();
+    assert_eq!(told.len(), 1, "{:#?}", loaded.diagnostics);
+    assert_eq!(loaded.diagnostics.len(), 4);
+}
+
+#[test]
+fn a_list_of_nothing_but_faults_is_counted() {
+    // Large enough to be cut into items.
+    let items = vec!["17"; 200_000].join(", ");
+    let text = format!("{{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [{items}]}}");
+    let loaded = read(&text);
+    assert_eq!(loaded.diagnostics.len(), 1001);
+    let last = loaded.diagnostics.last().unwrap();
+    assert_eq!(last.title, "199000 more problems are not shown");
+}

@@ -41,7 +41,7 @@ fn cut_from(file: FileId, text: &str, limits: &Limits, from: usize) -> (Vec<Piec
     let pieces = ranges.into_iter().map(|range| {
         let part = text.get(range.clone()).unwrap_or_default();
         match (part.len() > from)
-            .then(|| List::cut(part, range.start))
+            .then(|| List::cut(part, range.start, limits.max_documents))
             .flatten()
         {
             Some(list) => Piece::List(list),
@@ -94,11 +94,13 @@ pub fn read(
 }
 
 impl List {
-    fn cut(part: &str, offset: usize) -> Option<Self> {
+    /// `None` also if there are more than `max` items, which only a text made to harm has.
+    fn cut(part: &str, offset: usize, max: usize) -> Option<Self> {
         let (form, begin) = list::start(part)?;
         let (mut at, mut items) = (begin, Vec::new());
         let end = loop {
             match list::next(form, part, at, items.is_empty(), false) {
+                Next::Item(..) if items.len() == max => return None,
                 Next::Item(range, then) => {
                     items.push(range.start + offset..range.end + offset);
                     at = then;
