@@ -4,11 +4,18 @@
 use std::process::{Command, ExitCode};
 
 /// Name, arguments, what it does.
-const TASKS: [(&str, &str, &str); 1] = [(
-    "soak",
-    "[--flows N] [--seed N]",
-    "compare the engine with the reference on random worlds, until N flows (default 1,000,000) bore a verdict of each kind of policy",
-)];
+const TASKS: [(&str, &str, &str); 2] = [
+    (
+        "soak",
+        "[--flows N] [--seed N]",
+        "compare the engine with the reference on random worlds, until N flows (default 1,000,000) bore a verdict of each kind of policy",
+    ),
+    (
+        "fuzz",
+        "yaml|selectors|matrix [--minutes N] [--seed N]",
+        "hunt for N minutes (default 10) for inputs that a reader does not stand",
+    ),
+];
 
 #[expect(clippy::print_stderr, reason = "a command says how it is used")]
 fn main() -> ExitCode {

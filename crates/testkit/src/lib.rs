@@ -4,6 +4,7 @@ mod administrators;
 pub mod ambient;
 pub mod clusters;
 mod contract;
+pub mod fuzz;
 pub mod intents;
 pub mod print;
 pub mod soak;
