@@ -18,7 +18,7 @@ const UNFINISHED: [&str; 3] = [
 const PLACES: [&str; 2] = [concat!("/wo", "rk/"), concat!("../sha", "red")];
 
 /// Crates of floors 0 to 3: same input, same output.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
     "diagnostics",
     "yaml",
     "netmodel",
@@ -26,6 +26,7 @@ const PURE: [&str; 7] = [
     "resources",
     "verify",
     "compile",
+    "learn",
 ];
 /// What would make them depend on more than their input.
 const EFFECTS: [&str; 8] = [

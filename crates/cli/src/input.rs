@@ -137,6 +137,14 @@ impl Reader {
         }
     }
 
+    /// Reads one file, whatever its name, or `-` for standard input.
+    pub(crate) fn one(&mut self, path: &Path) -> Option<FileId> {
+        match path.as_os_str() == "-" {
+            true => self.add("<stdin>", &mut io::stdin().lock()),
+            false => self.file(path),
+        }
+    }
+
     /// Adds a text that is no file.
     pub(crate) fn text(&mut self, name: &str, mut bytes: &[u8]) -> Option<FileId> {
         self.add(name, &mut bytes)

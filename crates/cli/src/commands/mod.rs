@@ -8,6 +8,7 @@ mod docs;
 mod explain;
 mod exposure;
 mod fmt;
+mod learn;
 mod lint;
 mod list;
 mod man;
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     Explain(explain::Arguments),
     Exposure(exposure::Arguments),
+    Learn(learn::Arguments),
     Docs(docs::Arguments),
     Check(check::Arguments),
     Lint(lint::Arguments),
@@ -46,6 +48,7 @@ impl Command {
             Self::Diff(arguments) => diff::run(&arguments, terminal),
             Self::Explain(arguments) => explain::run(&arguments, terminal),
             Self::Exposure(arguments) => exposure::run(&arguments, terminal),
+            Self::Learn(arguments) => learn::run(&arguments, terminal),
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
             Self::Lint(arguments) => lint::run(&arguments, terminal),

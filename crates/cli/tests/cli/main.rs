@@ -12,6 +12,7 @@ mod documents;
 mod examples;
 mod exposure;
 mod formats;
+mod learn;
 mod lint_findings;
 mod lints;
 mod readme;
