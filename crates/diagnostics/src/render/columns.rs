@@ -399,8 +399,27 @@ mod tests {
 
     #[test]
     fn nothing_overlaps_and_all_is_within_the_picture() {
-        for size in [1, 2, 10, 50, 200] {
-            let placed = columns(&graph(size), 70);
+        for (size, crowd) in [
+            (1, 0),
+            (2, 0),
+            (10, 0),
+            (50, 0),
+            (200, 0),
+            (50, 20),
+            (10, 40),
+        ] {
+            let mut graph = graph(size);
+            // Many knots that all belong near the bottom.
+            let crowded = (0..crowd).map(|n| Link {
+                from: vec![size - 1 - n % 4],
+                to: vec![size - 1 - n / 4 % 5],
+                ports: format!("{n}/TCP"),
+                certain: true,
+                wire: None,
+                change: None,
+            });
+            graph.links.extend(crowded.collect::<Vec<_>>());
+            let placed = columns(&graph, 70);
             let knots = placed.knots.iter().map(|k| &k.area);
             let areas: Vec<&Area> = placed.boxes.iter().chain(knots).collect();
             for (index, area) in areas.iter().enumerate() {

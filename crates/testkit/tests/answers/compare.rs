@@ -14,9 +14,21 @@ use proptest::test_runner::{Config, TestRunner};
 /// Pairs of worlds per run.
 const WORLDS: u32 = 400;
 
-/// The pods of one world under the policies of another.
+/// The pods of one world under the policies of another, with the labels that namespaces and pods have there.
 fn under(world: &World, other: &World) -> World {
+    let mut pods = world.pods.clone();
+    for (pod, other) in pods.iter_mut().zip(&other.pods) {
+        pod.labels = other.labels.clone();
+    }
+    let mut namespaces = other.namespaces.clone();
+    for (name, namespace) in &world.namespaces {
+        namespaces
+            .entry(name.clone())
+            .or_insert_with(|| namespace.clone());
+    }
     World {
+        pods,
+        namespaces,
         network_policies: other.network_policies.clone(),
         authorization_policies: other.authorization_policies.clone(),
         peer_authentications: other.peer_authentications.clone(),
