@@ -16,4 +16,5 @@ mod learn;
 mod lint_findings;
 mod lints;
 mod readme;
+mod reviewed;
 mod run;
