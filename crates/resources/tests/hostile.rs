@@ -213,3 +213,100 @@ fn a_list_of_nothing_but_faults_is_counted() {
     let last = loaded.diagnostics.last().unwrap();
     assert_eq!(last.title, "199000 more problems are not shown");
 }
+
+/// Texts of some megabytes that a reader with a square in its cost would read for hours.
+fn monsters() -> Vec<(&'static str, String)> {
+    let n = 300_000;
+    let head = "apiVersion: v1\nkind: List\nitems:\n";
+    let json =
+        |items: &str| format!("{{\"kind\":\"List\",\"apiVersion\":\"v1\",\"items\":[{items}");
+    vec![
+        ("brackets", "[".repeat(n)),
+        ("dashes", "- ".repeat(n)),
+        ("documents", "---\n".repeat(n) + "x"),
+        ("open maps", json(&"{\"a\":".repeat(n))),
+        ("open strings", json(&"\"a\\\"".repeat(n))),
+        (
+            "half a list",
+            json(&"{\"kind\":\"Pod\",\"apiVersion\":\"v1\"},".repeat(n / 4)),
+        ),
+        (
+            "a list that ends badly",
+            format!(
+                "{head}{}- \"",
+                "- {kind: Pod, apiVersion: v1}\n".repeat(n / 8)
+            ),
+        ),
+        (
+            "an alias in the last item",
+            format!(
+                "{head}{}- &a {{b: *a}}\n",
+                "- {kind: Pod, apiVersion: v1}\n".repeat(n / 8)
+            ),
+        ),
+        (
+            "one object over and over",
+            json(
+                &"{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"n\"}},"
+                    .repeat(n / 16),
+            ),
+        ),
+        (
+            "one key over and over",
+            format!(
+                "kind: Pod\napiVersion: v1\n{}",
+                "metadata: {}\n".repeat(n / 8)
+            ),
+        ),
+        (
+            "many keys",
+            (0..n / 8).map(|i| format!("k{i}: 1\n")).collect::<String>()
+                + "kind: Pod\napiVersion: v1\n",
+        ),
+        (
+            "many labels",
+            format!(
+                "kind: Namespace\napiVersion: v1\nmetadata:\n  name: n\n  labels:\n{}",
+                (0..n / 8)
+                    .map(|i| format!("    k{i}: v\n"))
+                    .collect::<String>()
+            ),
+        ),
+        (
+            "lists in lists",
+            format!(
+                "{}x",
+                "{kind: List, apiVersion: v1, items: [".repeat(n / 16)
+            ),
+        ),
+        ("one long word", "a".repeat(20 << 20)),
+    ]
+}
+
+#[test]
+fn monsters_are_told_in_time_and_in_few_words() {
+    for (name, text) in monsters() {
+        let start = std::time::Instant::now();
+        let loaded = read(&text);
+        let seconds = start.elapsed().as_secs();
+        assert!(seconds < 60, "{name}: {seconds} s");
+        assert!(loaded.diagnostics.len() <= 1001, "{name}");
+        let places = loaded.diagnostics.iter().filter_map(|d| d.span());
+        assert!(
+            places.count() > 0 || name == "many labels",
+            "{name}: {:?}",
+            loaded.diagnostics
+        );
+        // What to do stands beside each error, but for the one that counts the others.
+        for error in loaded
+            .diagnostics
+            .iter()
+            .filter(|d| d.severity == Severity::Error)
+        {
+            assert!(
+                !error.help.is_empty() || error.span().is_none(),
+                "{name}: {error:?}"
+            );
+        }
+    }
+}

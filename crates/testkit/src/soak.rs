@@ -4,12 +4,13 @@
 //! A flow *bears a verdict* of a kind if the reference answers something else for it once all objects
 //! of that kind are gone. Flows that no policy concerns would make any number look large.
 
+use crate::ambient::{ambient_flows, ambient_world};
 use crate::print::scenario;
 use crate::worlds::{interesting_flows, world};
 use crate::{Contract, Reference};
 use palisade_netmodel::{
-    AdminKind, Encryption, Labels, MtlsMode, ObjectRef, Origin, Outcome, PeerAuthentication, Pod,
-    Protocol, Proxy, World,
+    AdminKind, Encryption, Flow, Labels, MtlsMode, ObjectRef, Origin, Outcome, PeerAuthentication,
+    Pod, Protocol, Proxy, World,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -132,6 +133,18 @@ fn served(world: &mut World) {
     }
 }
 
+/// Every fourth world has ambient mode in it.
+fn is_ambient(seed: u64) -> bool {
+    seed % 4 == 2
+}
+
+fn flows_of(seed: u64, world: &World) -> Vec<Flow> {
+    match is_ambient(seed) {
+        true => ambient_flows(world),
+        false => interesting_flows(world),
+    }
+}
+
 /// The world of a tree; every second seed favours a kind that seldom decides, in turn.
 fn favoured(seed: u64, mut world: World) -> World {
     let rare: Vec<fn(&mut World)> = KINDS.iter().filter_map(|kind| kind.favour).collect();
@@ -235,11 +248,15 @@ fn compare(engine: &dyn Contract, seed: u64, wanted: [bool; KINDS.len()]) -> Tot
         Config::default(),
         TestRng::from_seed(RngAlgorithm::ChaCha, &expanded(seed)),
     );
-    let Ok(mut tree) = world().new_tree(&mut runner) else {
+    let worlds = match is_ambient(seed) {
+        true => ambient_world().boxed(),
+        false => world().boxed(),
+    };
+    let Ok(mut tree) = worlds.new_tree(&mut runner) else {
         return totals;
     };
     let world = favoured(seed, tree.current());
-    let flows = interesting_flows(&world);
+    let flows = flows_of(seed, &world);
     totals.flows = flows.len() as u64;
     let expected = Reference.decide(&world, &flows);
     if engine.decide(&world, &flows) != expected {
@@ -266,7 +283,7 @@ fn compare(engine: &dyn Contract, seed: u64, wanted: [bool; KINDS.len()]) -> Tot
 }
 
 fn differ(engine: &dyn Contract, seed: u64, world: &World) -> Option<Disagreement> {
-    let flows = interesting_flows(world);
+    let flows = flows_of(seed, world);
     let both = Reference
         .decide(world, &flows)
         .into_iter()
