@@ -381,6 +381,19 @@ impl<'a> Context<'a> {
         known.map(Endpoint::Address)
     }
 
+    /// The same for a finding that is no less true where another layer decides otherwise.
+    pub(super) fn shown_if_refused(
+        &self,
+        finding: Diagnostic,
+        pair: (EndpointId, EndpointId),
+        port: (Protocol, u16),
+    ) -> Diagnostic {
+        match self.outcome(pair.0, pair.1, port) {
+            Some(Outcome::Deny) => self.shown(finding, pair, port, Expect::Refused),
+            _ => finding,
+        }
+    }
+
     /// The same for one flow.
     pub(super) fn replayed(&self, finding: Diagnostic, flow: &Flow, expect: Expect) -> Diagnostic {
         let decision = reference::decide(self.world, flow);

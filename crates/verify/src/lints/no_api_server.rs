@@ -1,7 +1,7 @@
 //! Pods that act on the API server by their roles, and have no way to it.
 
 use super::Lint;
-use super::context::{Context, Expect};
+use super::context::Context;
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
 use palisade_netmodel::{Direction, ObjectRef, Peer, Pod, PolicyPort, Protocol, Rule};
@@ -122,12 +122,9 @@ fn describe(cx: &Context<'_>, policy: usize, pods: &[(EndpointId, Span)]) -> Dia
         );
     let address = cx.addresses().first().copied();
     match (pods.first(), address) {
-        (Some((pod, _)), Some(address)) => cx.shown(
-            finding,
-            (*pod, address),
-            (Protocol::Tcp, 6443),
-            Expect::Refused,
-        ),
+        (Some((pod, _)), Some(address)) => {
+            cx.shown_if_refused(finding, (*pod, address), (Protocol::Tcp, 6443))
+        }
         _ => finding,
     }
 }

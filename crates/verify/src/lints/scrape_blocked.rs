@@ -1,7 +1,7 @@
 //! Ports of metrics that pods announce and nobody reaches.
 
 use super::Lint;
-use super::context::{Context, Expect};
+use super::context::Context;
 use super::service_blocked::is_open;
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity};
@@ -51,7 +51,7 @@ fn judge(cx: &Context<'_>, announced: &Announced) -> Option<Diagnostic> {
             "admit the pods of Prometheus to {number}/TCP, or remove the annotation"
         ));
     Some(match cx.addresses().first() {
-        Some(source) => cx.shown(finding, (*source, *first), port, Expect::Refused),
+        Some(source) => cx.shown_if_refused(finding, (*source, *first), port),
         None => finding,
     })
 }
