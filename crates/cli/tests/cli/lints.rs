@@ -484,7 +484,27 @@ spec:
 "
         )
     };
-    let cases: [(&str, String, String); 8] = [
+    let dns_peer = |label: &str| {
+        format!(
+            "\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: names, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  policyTypes: [Egress]
+  egress:
+  - to: [{{namespaceSelector: {{}}, podSelector: {{matchLabels: {{k8s-app: {label}}}}}}}]
+    ports: [{{port: 53, protocol: UDP}}]
+"
+        )
+    };
+    let cases: [(&str, String, String); 9] = [
+        (
+            "peer-selects-nothing",
+            dns_peer("dns"),
+            dns_peer("kube-dns"),
+        ),
         ("split-peer", items("other"), items("client")),
         (
             "peer-selects-nothing",

@@ -98,15 +98,27 @@ fn is_api_server(cx: &Context<'_>, endpoint: EndpointId) -> bool {
 fn describe(cx: &Context<'_>, policy: usize, pods: &[(EndpointId, Span)]) -> Diagnostic {
     let all = || pods.iter().map(|(e, _)| *e);
     let place = cx.world.network_policies.get(policy);
-    let mut finding = LINT
-        .finding(format!(
-            "{} has a role at the API server, and no way to it",
-            cx.names().few(all())
-        ))
-        .at_opt(
-            place.and_then(|p| p.origin.0),
-            "isolates egress, and no rule lets out to an address by TCP",
-        );
+    let title = format!(
+        "{} cannot reach the API server, in spite of a role there",
+        cx.names().few(all())
+    );
+    // Who lets a pod out to nobody may mean it, and grant too much.
+    let lets_out = |index: &usize| {
+        let policy = cx.world.network_policies.get(*index);
+        policy.is_some_and(|p| p.egress.as_ref().is_some_and(|rules| !rules.is_empty()))
+    };
+    let is_partly_open = |e: EndpointId| {
+        let mut isolating = cx.engine.isolating(Direction::Egress, e).iter();
+        isolating.any(lets_out)
+    };
+    let mut finding = match all().any(is_partly_open) {
+        true => LINT.finding(title),
+        false => LINT.note(title),
+    }
+    .at_opt(
+        place.and_then(|p| p.origin.0),
+        "isolates egress, and no rule lets out to an address by TCP",
+    );
     let mut spans: Vec<Span> = pods.iter().map(|(_, span)| *span).collect();
     spans.sort();
     spans.dedup();

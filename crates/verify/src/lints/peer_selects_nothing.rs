@@ -6,7 +6,7 @@ use super::policy_selects_nothing::near;
 use super::split_peer;
 use crate::engine::namespace_matches;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
-use palisade_netmodel::{NamespaceMatch, Peer, Selector};
+use palisade_netmodel::{NamespaceMatch, Operator, Peer, Selector};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The lint.
@@ -52,6 +52,7 @@ fn is_dead(cx: &Context<'_>, peer: &Peer) -> bool {
         Peer::Pods { namespaces, pods } => {
             cx.peer(peer).is_empty()
                 && !is_platform(namespaces)
+                && !is_dns_elsewhere(cx, pods)
                 && !on_host_network(cx, namespaces, pods)
         }
         Peer::Block { .. } => false,
@@ -67,6 +68,24 @@ pub(super) fn is_platform(namespaces: &NamespaceMatch) -> bool {
         .any(|key| PLATFORM.iter().any(|start| key.starts_with(start)))
 }
 
+/// The DNS pods of a cluster are rarely among the manifests of what runs on it.
+fn is_dns_elsewhere(cx: &Context<'_>, pods: &Selector) -> bool {
+    let keys = ["k8s-app", "dns.operator.openshift.io/daemonset-dns"];
+    let of_dns = pods.requirements.iter().any(|r| {
+        keys.contains(&r.key.as_str())
+            && match &r.operator {
+                Operator::In(values) => {
+                    r.key != "k8s-app" || values.iter().any(|v| v == "kube-dns")
+                }
+                _ => r.key != "k8s-app",
+            }
+    });
+    let shown = ["kube-system", "openshift-dns"]
+        .iter()
+        .any(|name| cx.has_pods(name));
+    of_dns && !shown
+}
+
 /// Pods on the host network have the labels, and another lint tells why no peer means them.
 pub(super) fn on_host_network(
     cx: &Context<'_>,
@@ -79,6 +98,10 @@ pub(super) fn on_host_network(
                 && pods.matches(&pod.labels)
                 && namespace_matches(cx.world, namespaces, &pod.namespace)
         })
+}
+
+fn means_every_namespace(namespaces: &NamespaceMatch) -> bool {
+    matches!(namespaces, NamespaceMatch::Selector(selector) if selector.is_everything())
 }
 
 fn describe(
@@ -111,6 +134,12 @@ fn describe(
         ),
     };
     let (finding, text) = match (with_pods.first(), known.first()) {
+        // Some namespace that the input does not show may have such pods.
+        (Some(_), _) if means_every_namespace(namespaces) => (
+            LINT.note(title)
+                .help("correct the labels, or give the other namespaces as well"),
+            "no pod that the input shows has these labels".to_owned(),
+        ),
         (Some(name), _) => {
             let mut finding = LINT.finding(title);
             let advice = pods.requirements.iter().filter_map(|r| near(cx, name, r));

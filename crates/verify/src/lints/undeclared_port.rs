@@ -1,10 +1,11 @@
 //! Ports that a policy opens and no pod declares.
 
 use super::Lint;
-use super::context::Context;
+use super::context::{Context, RuleView};
 use super::destinations::{is_target, numbers, of_rule, undeclared};
 use super::{service_port_in_policy, wrong_protocol};
 use palisade_diagnostics::{Diagnostic, Severity};
+use palisade_netmodel::{Direction, NamespaceMatch, Peer};
 
 /// The lint.
 pub(super) const LINT: Lint = Lint {
@@ -15,12 +16,24 @@ pub(super) const LINT: Lint = Lint {
     check,
 };
 
+fn means_every_namespace(view: RuleView<'_>) -> bool {
+    let mut peers = view.rule.peers.iter().flatten();
+    view.direction == Direction::Egress
+        && peers.any(|peer| {
+            matches!(peer, Peer::Pods { namespaces: NamespaceMatch::Selector(s), .. } if s.is_everything())
+        })
+}
+
 fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for view in cx.rules() {
         let Some(pods) = of_rule(cx, view).filter(|pods| !pods.is_empty()) else {
             continue;
         };
+        // Every namespace means pods too that the input need not show, as those of DNS.
+        if means_every_namespace(view) {
+            continue;
+        }
         for (index, protocol, port) in numbers(view) {
             let silent = pods.iter().all(|e| {
                 cx.engine.pod(*e).is_some_and(|pod| {
