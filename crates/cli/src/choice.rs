@@ -63,23 +63,42 @@ impl ChoiceArgs {
 
     /// Puts the named network plugin into the world.
     pub(crate) fn apply_cni(&self, world: &mut World) -> Result<(), Failure> {
-        let Some(name) = &self.cni else { return Ok(()) };
-        match Profile::named(name) {
-            Some(profile) => {
-                world.profile = profile;
-                Ok(())
-            }
-            None => {
-                let mut diagnostic =
-                    Diagnostic::error("PAL0513", format!("unknown network plugin `{name}`"));
-                if let Some(near) = did_you_mean(name, Profile::names()) {
-                    diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                }
-                Err(Failure::usage(diagnostic.help(format!(
-                    "known: {}",
-                    Profile::names().collect::<Vec<_>>().join(", ")
-                ))))
+        if let Some(name) = &self.cni {
+            world.profile = profile(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The network profile of a name.
+pub(crate) fn profile(name: &str) -> Result<Profile, Failure> {
+    if let Some(profile) = Profile::named(name) {
+        return Ok(profile);
+    }
+    let mut diagnostic = Diagnostic::error("PAL0513", format!("unknown network plugin `{name}`"));
+    if let Some(near) = did_you_mean(name, Profile::names()) {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    }
+    Err(Failure::usage(diagnostic.help(format!(
+        "known: {}",
+        Profile::names().collect::<Vec<_>>().join(", ")
+    ))))
+}
+
+/// The network profiles of names; `all` stands for every one.
+pub(crate) fn profiles(names: &[String]) -> Result<Vec<Profile>, Failure> {
+    let mut out: Vec<Profile> = Vec::new();
+    for name in names {
+        let found: Vec<Profile> = if name == "all" {
+            Profile::names().filter_map(Profile::named).collect()
+        } else {
+            vec![profile(name)?]
+        };
+        for profile in found {
+            if !out.contains(&profile) {
+                out.push(profile);
             }
         }
     }
+    Ok(out)
 }

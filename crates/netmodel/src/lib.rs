@@ -42,7 +42,7 @@ pub use mesh::{
 };
 pub use policy::{Direction, NamespaceMatch, NetworkPolicy, Peer, PolicyPort, Rule};
 pub use ports::{PortSet, Protocol};
-pub use profile::{Cni, Enforcement, Profile};
+pub use profile::{Cni, Enforcement, OwnNode, Profile};
 pub use world::{
     InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
     Service, ServicePort, TargetPort, Template, Workload, World,

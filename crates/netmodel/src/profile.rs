@@ -1,6 +1,6 @@
 //! What the specification leaves to the network plugin, as named choices (never silent assumptions).
 
-use crate::AdminKind;
+use crate::{AdminKind, Direction, Protocol};
 
 /// Choices of the network plugin, shown with every answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +8,10 @@ pub struct Profile {
     /// Whether an `ipBlock` also matches the addresses of pods. Calico and kube-network-policies say
     /// yes, Cilium no; the specification leaves it open.
     pub ip_block_matches_pods: bool,
+    /// What passes between a pod and the node that it runs on.
+    pub own_node: OwnNode,
+    /// Whether it carries SCTP without being told to.
+    pub sctp: bool,
     /// The kinds of administrators' policies that it enforces; all of them if the plugin is not known.
     pub admin_kinds: Vec<AdminKind>,
     /// Which network plugin, if known.
@@ -15,11 +19,14 @@ pub struct Profile {
 }
 
 impl Default for Profile {
-    /// What is declared: `ipBlock` means addresses outside the cluster, every kind of policy has
-    /// effect; the plugin is not known.
+    /// What is declared: `ipBlock` means addresses outside the cluster, a pod and its own node always
+    /// reach each other, every protocol is carried and every kind of policy has effect; the plugin is
+    /// not known.
     fn default() -> Self {
         Self {
             ip_block_matches_pods: false,
+            own_node: OwnNode::BothWays,
+            sctp: true,
             admin_kinds: AdminKind::ALL.to_vec(),
             cni: Cni {
                 name: None,
@@ -49,9 +56,43 @@ pub enum Enforcement {
     NotShown,
 }
 
-/// A plugin by name: whether `ipBlock` matches pods, whether it enforces NetworkPolicy, and which kinds
-/// of administrators' policies.
-type Known = (&'static str, bool, Enforcement, &'static [AdminKind]);
+/// What policies cannot refuse between a pod and its own node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnNode {
+    /// Neither direction (`Kubernetes documentation, Network Policies`: traffic to and from the node
+    /// where a pod is running is always allowed).
+    BothWays,
+    /// What the node sends to the pod; what the pod sends to its node is up to its egress policies.
+    FromNode,
+}
+
+/// A plugin with its documented choices.
+struct Known {
+    name: &'static str,
+    ip_block_matches_pods: bool,
+    own_node: OwnNode,
+    sctp: bool,
+    enforcement: Enforcement,
+    /// The table of implementations of network-policy-api (21 April 2026).
+    admin_kinds: &'static [AdminKind],
+}
+
+/// What most plugins that enforce do.
+const ENFORCES: Known = Known {
+    name: "",
+    ip_block_matches_pods: true,
+    own_node: OwnNode::BothWays,
+    sctp: true,
+    enforcement: Enforcement::Enforced,
+    admin_kinds: &[],
+};
+
+/// What all plugins do that enforce nothing.
+const IGNORES: Known = Known {
+    ip_block_matches_pods: false,
+    enforcement: Enforcement::NotEnforced,
+    ..ENFORCES
+};
 
 const V1ALPHA1: &[AdminKind] = &[
     AdminKind::AdminNetworkPolicy,
@@ -59,45 +100,96 @@ const V1ALPHA1: &[AdminKind] = &[
 ];
 const V1ALPHA2: &[AdminKind] = &[AdminKind::ClusterNetworkPolicy];
 
-/// Plugins with their documented choices. Kinds of administrators' policies: the table of
-/// implementations of network-policy-api (21 April 2026).
+/// Every plugin that is known, by name.
+///
+/// Own nodes: Calico goes through the egress policies of a pod before it looks at
+/// `defaultEndpointToHostAction` (Felix configuration); Cilium always lets the local host in, and treats it
+/// as the entity `host` for egress (Cilium documentation, entities based policies). SCTP: off in Cilium
+/// unless `sctp.enabled` (Cilium documentation, SCTP support).
 const KNOWN: [Known; 10] = [
-    ("antrea", true, Enforcement::Enforced, V1ALPHA1),
-    ("aws-vpc-cni", true, Enforcement::Enforced, &[]),
-    ("calico", true, Enforcement::Enforced, V1ALPHA2),
-    ("cilium", false, Enforcement::Enforced, &[]),
-    ("flannel", false, Enforcement::NotEnforced, &[]),
-    (
-        "kube-network-policies",
-        true,
-        Enforcement::Enforced,
-        V1ALPHA2,
-    ),
-    ("kube-router", true, Enforcement::Enforced, &[]),
-    ("none", false, Enforcement::NotEnforced, &[]),
-    ("ovn-kubernetes", true, Enforcement::Enforced, V1ALPHA1),
-    ("weave-net", true, Enforcement::Enforced, &[]),
+    Known {
+        name: "antrea",
+        admin_kinds: V1ALPHA1,
+        ..ENFORCES
+    },
+    Known {
+        name: "aws-vpc-cni",
+        ..ENFORCES
+    },
+    Known {
+        name: "calico",
+        own_node: OwnNode::FromNode,
+        admin_kinds: V1ALPHA2,
+        ..ENFORCES
+    },
+    Known {
+        name: "cilium",
+        ip_block_matches_pods: false,
+        own_node: OwnNode::FromNode,
+        sctp: false,
+        ..ENFORCES
+    },
+    Known {
+        name: "flannel",
+        ..IGNORES
+    },
+    Known {
+        name: "kube-network-policies",
+        admin_kinds: V1ALPHA2,
+        ..ENFORCES
+    },
+    Known {
+        name: "kube-router",
+        ..ENFORCES
+    },
+    Known {
+        name: "none",
+        ..IGNORES
+    },
+    Known {
+        name: "ovn-kubernetes",
+        admin_kinds: V1ALPHA1,
+        ..ENFORCES
+    },
+    Known {
+        name: "weave-net",
+        ..ENFORCES
+    },
 ];
 
 impl Profile {
     /// The names that [`Profile::named`] knows, sorted.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        KNOWN.iter().map(|known| known.0)
+        KNOWN.iter().map(|known| known.name)
     }
 
     /// The profile of a network plugin, if it is known.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let (name, ip_block_matches_pods, enforcement, kinds) =
-            KNOWN.iter().find(|known| known.0 == name)?;
+        let known = KNOWN.iter().find(|known| known.name == name)?;
         Some(Self {
-            ip_block_matches_pods: *ip_block_matches_pods,
-            admin_kinds: kinds.to_vec(),
+            ip_block_matches_pods: known.ip_block_matches_pods,
+            own_node: known.own_node,
+            sctp: known.sctp,
+            admin_kinds: known.admin_kinds.to_vec(),
             cni: Cni {
-                name: Some((*name).to_owned()),
-                enforcement: *enforcement,
+                name: Some(known.name.to_owned()),
+                enforcement: known.enforcement,
             },
         })
+    }
+
+    /// Whether no policy refuses what passes between a pod and its own node. `direction` is that of
+    /// the pod.
+    #[must_use]
+    pub fn exempts_own_node(&self, direction: Direction) -> bool {
+        self.own_node == OwnNode::BothWays || direction == Direction::Ingress
+    }
+
+    /// Whether packets of a protocol are carried for certain.
+    #[must_use]
+    pub fn carries(&self, protocol: Protocol) -> bool {
+        self.sctp || protocol != Protocol::Sctp
     }
 
     /// Whether policies of a kind have effect.

@@ -57,6 +57,7 @@ fn kindnet(images: &[String]) -> Profile {
             name: Some("kindnet".to_owned()),
             enforcement,
         },
+        ..Profile::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The symbolic engine agrees with the reference on random worlds, flow by flow.
 
-use palisade_netmodel::{Flow, Outcome, PortSet, Protocol, World};
+use palisade_netmodel::{AdminKind, Flow, Outcome, PortSet, Profile, Protocol, World};
 use palisade_testkit::ambient::{ambient_flows, ambient_world};
 use palisade_testkit::intents::is_own_node;
 use palisade_testkit::print::scenario;
@@ -9,6 +9,8 @@ use palisade_testkit::{Contract, Reference, Symbolic};
 use palisade_verify::Engine;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 /// Worlds per run and kind.
 const WORLDS: u32 = 3_000;
@@ -55,6 +57,52 @@ fn agree(
     });
     result.map_err(|error| error.to_string())?;
     Ok(flows_seen.get())
+}
+
+/// Worlds in which policies of administrators change an answer, of each run.
+const ADMINISTERED: usize = 1_000;
+
+/// The same where administrators have a say: that they do is seen by leaving their policies out.
+#[test]
+fn engine_agrees_with_reference_about_administrators() {
+    let mut runner = TestRunner::new(Config {
+        cases: 3_500,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let administered = Cell::new(0_usize);
+    let kinds = RefCell::new(BTreeMap::<AdminKind, usize>::new());
+    let result = runner.run(&world(), |mut world| {
+        if world.admin_policies.is_empty() {
+            return Ok(());
+        }
+        // Plugins that ignore them are judged elsewhere.
+        world.profile = Profile::default();
+        let flows: Vec<Flow> = interesting_flows(&world).into_iter().step_by(5).collect();
+        let expected = Reference.decide(&world, &flows);
+        let actual = Symbolic.decide(&world, &flows);
+        for ((flow, expected), actual) in flows.iter().zip(&expected).zip(&actual) {
+            prop_assert_eq!(actual, expected, "{}", scenario(&world, flow));
+        }
+        for policy in &world.admin_policies {
+            *kinds.borrow_mut().entry(policy.kind).or_default() += 1;
+        }
+        let without = World {
+            admin_policies: Vec::new(),
+            ..world
+        };
+        let changes = Symbolic.decide(&without, &flows) != expected;
+        administered.set(administered.get() + usize::from(changes));
+        Ok(())
+    });
+    let (administered, kinds) = (administered.get(), kinds.take());
+    println!("{administered} worlds in which administrators change an answer; {kinds:?}");
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    assert!(administered >= ADMINISTERED, "only {administered}");
+    let often = |kind| kinds.get(kind) >= Some(&200);
+    assert!(AdminKind::ALL.iter().all(often), "{kinds:?}");
 }
 
 proptest! {

@@ -68,7 +68,8 @@ fn describe_pod(pod: &Pod) -> String {
     )
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+/// A verdict in words.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Allow => "allowed",
         Outcome::Depends => "not decided",

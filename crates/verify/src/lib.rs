@@ -13,6 +13,7 @@ mod exposure;
 mod lints;
 mod list;
 mod names;
+mod profiles;
 mod prove;
 mod ways_in;
 
@@ -24,5 +25,6 @@ pub use exposure::exposure;
 pub use lints::{LINTS, Lint, lint, lint_engine, lint_named};
 pub use list::{By, Query, Selection, list};
 pub use names::Names;
+pub use profiles::{against_declared, on_profiles, profiles};
 pub use prove::{Options, Proof, concerns, prove};
 pub use ways_in::{Behind, Door, DoorKind, SeenAs, WayIn, WaysIn, ways_in};

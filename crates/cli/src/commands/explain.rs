@@ -1,7 +1,7 @@
 //! `palisade explain`: why one connection passes or not.
 
 use super::print;
-use crate::choice::ChoiceArgs;
+use crate::choice::{self, ChoiceArgs};
 use crate::exit::{Exit, Failure};
 use crate::project::{Needs, Project, SourceArgs};
 use crate::verdict::{FormatName, OutputArgs};
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// It needs no matrix.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade explain shop/web shop/db 5432 -\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
+    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080 examples/verrazzano --profile all\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade explain shop/web shop/db 5432 -\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
 )]
 pub(crate) struct Arguments {
     /// Source: NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.
@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     /// Network plugin, for example calico, cilium, flannel.
     #[arg(long, value_name = "NAME")]
     cni: Option<String>,
+    /// Network profile to compare with what is declared: a network plugin, or all. The answer is for the
+    /// first one. May be repeated.
+    #[arg(long, value_name = "NAME", conflicts_with = "cni")]
+    profile: Vec<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -50,8 +54,10 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     };
     let project = Project::read(&arguments.directory, &arguments.sources, needs)?;
     project.print_warnings(terminal);
+    let profiles = choice::profiles(&arguments.profile)?;
+    let first = arguments.profile.first().filter(|name| *name != "all");
     let choice = ChoiceArgs {
-        cni: arguments.cni.clone(),
+        cni: arguments.cni.as_ref().or(first).cloned(),
         ..ChoiceArgs::default()
     };
     let world = project.world(&choice)?;
@@ -65,7 +71,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         protocol,
         port,
     };
-    let report = palisade_verify::explain(&world, &flow);
+    let mut report = palisade_verify::explain(&world, &flow);
+    if !profiles.is_empty() {
+        let section = palisade_verify::on_profiles(&world, &flow, &profiles);
+        report.sections.insert(0, section);
+    }
     let format: FormatName = arguments.output.format;
     print(
         terminal,

@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::Terminal;
+use crate::choice;
 use crate::exit::{Exit, Failure};
 use crate::pods;
 use crate::progress::Progress;
@@ -17,11 +18,14 @@ use palisade_verify::{By, Query, Selection};
 /// the input does not decide.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade list examples/eem\n  palisade list examples/verrazzano --to keycloak/keycloak\n  palisade list examples/verrazzano --from 203.0.113.0/24 --port 443\n  palisade list examples/cf-for-k8s --by namespace -o svg\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade list -\n\nExit codes: 0 answered, 2 bad input, 3 not everything is decided (with --strict)"
+    after_help = "Examples:\n  palisade list examples/eem\n  palisade list examples/verrazzano --to keycloak/keycloak\n  palisade list examples/verrazzano --from 203.0.113.0/24 --port 443\n  palisade list examples/cf-for-k8s --by namespace -o svg\n  palisade list examples/eem --profile cilium\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade list -\n\nExit codes: 0 answered, 2 bad input, 3 not everything is decided (with --strict)"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     world: WorldArgs,
+    /// List what is effective on this network plugin, and what differs from what is declared.
+    #[arg(long, value_name = "NAME", conflicts_with = "cni")]
+    profile: Option<String>,
     /// What rows are about.
     #[arg(long, value_enum, default_value_t = Granularity::Workload)]
     by: Granularity,
@@ -56,7 +60,10 @@ enum Granularity {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     let mut progress = Progress::new();
     let ports = ports(&arguments.port)?;
-    let (project, world) = arguments.world.read(terminal)?;
+    let (project, mut world) = arguments.world.read(terminal)?;
+    if let Some(name) = &arguments.profile {
+        world.profile = choice::profile(name)?;
+    }
     progress.done(terminal, "read");
     let chosen = |words: &[String]| -> Result<Vec<Selection>, Failure> {
         words.iter().map(|word| selection(&world, word)).collect()
@@ -89,6 +96,12 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
             .map_err(Failure::usage)?;
     report.title = format!("list {}", arguments.world.path.display());
     report.prerequisites.extend(left_out(&project.diagnostics));
+    if arguments.profile.is_some() {
+        report.sections.push(
+            palisade_verify::against_declared(&world, &mut ticker(terminal, "comparing ends"))
+                .map_err(Failure::usage)?,
+        );
+    }
     progress.done(terminal, "analyse");
     let text = arguments
         .output

@@ -12,6 +12,7 @@ mod learn;
 mod lint;
 mod list;
 mod man;
+mod profiles;
 mod schema;
 mod verify;
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Docs(docs::Arguments),
     Check(check::Arguments),
     Lint(lint::Arguments),
+    Profiles(profiles::Arguments),
     Fmt(fmt::Arguments),
     Schema(schema::Arguments),
     Completions(completions::Arguments),
@@ -52,6 +54,7 @@ impl Command {
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
             Self::Lint(arguments) => lint::run(&arguments, terminal),
+            Self::Profiles(arguments) => profiles::run(&arguments, terminal),
             Self::Fmt(arguments) => fmt::run(&arguments, terminal),
             Self::Schema(arguments) => schema::run(&arguments, terminal),
             Self::Completions(arguments) => completions::run(&arguments, terminal),

@@ -15,6 +15,7 @@ mod formats;
 mod learn;
 mod lint_findings;
 mod lints;
+mod profiles;
 mod readme;
 mod reviewed;
 mod run;

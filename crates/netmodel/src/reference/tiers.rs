@@ -7,9 +7,30 @@ use crate::{
     Cause, Direction, Endpoint, Enforcement, Flow, Layer, Origin, Outcome, Pod, Tier, World,
 };
 
+/// Whether the network lets a flow pass at one end: its policies, and whether the protocol is carried
+/// at all.
+pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
+    let mut half = policies(world, direction, flow);
+    if !world.profile.carries(flow.protocol) {
+        half.outcome = half.outcome.and(Outcome::Depends);
+        half.because
+            .extend((direction == Direction::Egress).then(|| not_carried(world, flow)));
+    }
+    half
+}
+
+fn not_carried(world: &World, flow: &Flow) -> Cause {
+    let text = format!(
+        "{} carries {} only if that is switched on",
+        world.profile.plugin(),
+        flow.protocol
+    );
+    node(Outcome::Depends, Origin::default(), text)
+}
+
 /// Whether the policies of one end let a flow pass. Each direction is decided by itself: an Accept at
 /// the source says nothing about the destination (`.spec.egress[].action`).
-pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
+fn policies(world: &World, direction: Direction, flow: &Flow) -> Half {
     let (subject, peer) = match direction {
         Direction::Ingress => (flow.destination, flow.source),
         Direction::Egress => (flow.source, flow.destination),
@@ -106,8 +127,9 @@ fn exempt(world: &World, direction: Direction, subject: &Pod, peer: Endpoint) ->
         let text = format!("{} is on the host network", subject.object());
         return Some(open(direction, text));
     }
-    // Same page: traffic to and from the node where a pod runs is always allowed.
-    if is_own_node(world, subject, peer) {
+    // Same page: traffic to and from the node where a pod runs is always allowed. Some plugins keep
+    // that for one direction only; the profile says it.
+    if world.profile.exempts_own_node(direction) && is_own_node(world, subject, peer) {
         let text = "traffic between a pod and its own node is always allowed".to_owned();
         return Some(Half {
             outcome: Outcome::Allow,

@@ -278,10 +278,20 @@ impl<'w> Engine<'w> {
             Direction::Ingress => (destination, source),
             Direction::Egress => (source, destination),
         };
-        if self.shares_node(subject, peer) {
-            return Passage::everything();
+        if self.world.profile.exempts_own_node(direction) && self.shares_node(subject, peer) {
+            return self.carried(Passage::everything());
         }
         self.policed(direction, source, destination)
+    }
+
+    /// Without certainty for protocols that the network plugin may not carry.
+    fn carried(&self, mut passage: Passage) -> Passage {
+        for protocol in Protocol::ALL {
+            if !self.world.profile.carries(protocol) {
+                passage.must = passage.must.difference(&PortSet::protocol(protocol));
+            }
+        }
+        passage
     }
 
     /// What the policies of all tiers say at one end, whatever node it is on.
@@ -297,8 +307,10 @@ impl<'w> Engine<'w> {
         };
         let target = self.pod(destination);
         let isolated = self.policies.passage(direction, ends, target);
-        self.tiers
-            .passage(self.world, direction, ends, target, isolated)
+        let passage = self
+            .tiers
+            .passage(self.world, direction, ends, target, isolated);
+        self.carried(passage)
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted
@@ -479,12 +491,16 @@ impl<'w> Engine<'w> {
             ),
         ] {
             // Only an address, or a pod on the host network, can be somebody's node.
-            if (traits.host || !traits.pod) && self.share_node(own, peer) {
+            let exempt = self.world.profile.exempts_own_node(direction);
+            if exempt && (traits.host || !traits.pod) && self.share_node(own, peer) {
                 continue;
             }
             let port = (flow.protocol, flow.port);
             let admits = self.admits(direction, ends, port);
             outcome = outcome.and(verdict(admits));
+        }
+        if !self.world.profile.carries(flow.protocol) {
+            outcome = outcome.and(Outcome::Depends);
         }
         if outcome == Outcome::Deny {
             return denied;

@@ -8,7 +8,7 @@
 use super::policies::{OPEN, Policies, Ports};
 use super::port_table::{ALL, NONE, PortTable, PortsId};
 use super::{EndpointId, Engine, Passage};
-use palisade_netmodel::{Direction, NamedPort};
+use palisade_netmodel::{Direction, NamedPort, PortSet, Protocol};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
@@ -23,6 +23,8 @@ pub struct Relation {
     egress: Side,
     sources: RoaringBitmap,
     destinations: RoaringBitmap,
+    /// What the network plugin carries for certain.
+    carried: PortSet,
 }
 
 /// One direction.
@@ -74,7 +76,10 @@ impl Relation {
             builder.side(Direction::Egress),
         );
         let all = || engine.endpoints();
+        let carried = Protocol::ALL.into_iter();
+        let carried = carried.filter(|p| engine.world.profile.carries(*p));
         Self {
+            carried: carried.fold(PortSet::empty(), |all, p| all.union(&PortSet::protocol(p))),
             ports: builder.ports,
             ingress,
             egress,
@@ -99,16 +104,25 @@ impl Relation {
             None => Passage::nothing(),
             Some((out, into)) => {
                 let both = |a: PortsId, b: PortsId| match (a, b) {
-                    (NONE, _) | (_, NONE) => palisade_netmodel::PortSet::empty(),
+                    (NONE, _) | (_, NONE) => PortSet::empty(),
                     (ALL, other) | (other, ALL) => self.ports.set(other),
                     (a, b) if a == b => self.ports.set(a),
                     (a, b) => self.ports.set(a).intersection(&self.ports.set(b)),
                 };
                 Passage {
-                    must: both(out.must, into.must),
+                    must: self.certain(both(out.must, into.must)),
                     may: both(out.may, into.may),
                 }
             }
+        }
+    }
+
+    /// Of what policies admit for certain, what is carried for certain.
+    fn certain(&self, ports: PortSet) -> PortSet {
+        if self.carried.is_all() {
+            ports
+        } else {
+            ports.intersection(&self.carried)
         }
     }
 
