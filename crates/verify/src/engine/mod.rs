@@ -284,6 +284,29 @@ impl<'w> Engine<'w> {
         self.policed(direction, source, destination)
     }
 
+    /// The policies of administrators that select an endpoint, as a number: 0 for none.
+    pub(crate) fn administrators_of(&self, endpoint: EndpointId) -> u32 {
+        self.tiers.signature_of(endpoint)
+    }
+
+    /// Ports of a pair about which policies of administrators disagree that nothing ranks, in one
+    /// direction, as far as the `budget` of comparisons goes.
+    pub(crate) fn disagreements(
+        &self,
+        direction: Direction,
+        source: EndpointId,
+        destination: EndpointId,
+        budget: &mut usize,
+    ) -> Vec<(AdminRuleId, AdminRuleId, PortSet)> {
+        let ends = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        let target = self.pod(destination);
+        self.tiers
+            .disagreements(self.world, direction, ends, target, budget)
+    }
+
     /// Without certainty for protocols that the network plugin may not carry.
     fn carried(&self, mut passage: Passage) -> Passage {
         for protocol in Protocol::ALL {

@@ -148,6 +148,9 @@ struct Rules {
     egress: Vec<Compiled>,
 }
 
+/// A rule, what it does, and on which ports.
+type Acting = (AdminRuleId, AdminAction, PortSet);
+
 /// Policies of one kind and tier: groups of equal priority, lowest number first.
 type Ranked = Vec<Vec<usize>>;
 
@@ -393,6 +396,71 @@ impl Tiers {
                 certain,
             ))
         })
+    }
+
+    /// Ports about which rules of policies that nothing ranks disagree, where both match for certain.
+    /// `budget` is the number of pairs of rules that may still be compared.
+    pub(crate) fn disagreements(
+        &self,
+        world: &World,
+        direction: Direction,
+        (subject, peer): (EndpointId, EndpointId),
+        destination: Option<&Pod>,
+        budget: &mut usize,
+    ) -> Vec<(AdminRuleId, AdminRuleId, PortSet)> {
+        let question = Question {
+            world,
+            direction,
+            peer,
+        };
+        let policies: BTreeSet<usize> = self.policies_of(subject).collect();
+        let acting = policies.iter().filter_map(|policy| {
+            let written = world.admin_policies.get(*policy)?;
+            Some((written, self.acting(question, *policy, destination)?))
+        });
+        let acting: Vec<(&AdminPolicy, Vec<Acting>)> = acting.collect();
+        let mut out = Vec::new();
+        for (at, (a, first)) in acting.iter().enumerate() {
+            for (b, second) in acting.iter().skip(at + 1) {
+                let ranked = a.tier != b.tier || (a.kind == b.kind && a.priority != b.priority);
+                let pairs = first.len() * second.len();
+                if ranked || *budget < pairs {
+                    *budget = if ranked { *budget } else { 0 };
+                    continue;
+                }
+                *budget -= pairs;
+                for (one, what, ports) in first {
+                    for (other, otherwise, more) in second {
+                        let both = ports.intersection(more);
+                        if what != otherwise && !both.is_empty() {
+                            out.push((*one, *other, both));
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// The rules of a policy with the ports that those before them leave; `None` if a rule only may
+    /// match.
+    fn acting(
+        &self,
+        question: Question<'_>,
+        policy: usize,
+        destination: Option<&Pod>,
+    ) -> Option<Vec<Acting>> {
+        let mut open = PortSet::all();
+        let mut out = Vec::new();
+        for (id, action, rule, certain) in self.matching(question, policy) {
+            let ports = ports_of(rule, destination).intersection(&open);
+            open = open.difference(&ports);
+            out.push((id, action, ports));
+            if !certain {
+                return None;
+            }
+        }
+        Some(out)
     }
 
     /// The rules of a tier that accept ports, certain ones before possible ones, with the ports that

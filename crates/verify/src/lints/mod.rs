@@ -13,6 +13,7 @@ mod destinations;
 mod dns_only;
 mod egress_closed;
 mod empty_list;
+mod equal_priority;
 mod half_open;
 mod host_network_pod;
 mod implicit_policy_types;
@@ -157,6 +158,7 @@ pub const LINTS: &[Lint] = &[
     dns_only::LINT,
     workload_selects_others::LINT,
     label_collision::LINT,
+    equal_priority::LINT,
 ];
 
 /// The lint of a name.
