@@ -121,3 +121,26 @@ fn a_broken_item_costs_the_list_and_nothing_else() {
         assert_eq!(names, ["p1", "p2"], "{form}");
     }
 }
+
+#[test]
+fn items_of_a_typed_list_inherit_its_type_wherever_it_stands() {
+    let pod = |i: usize| {
+        format!(
+            r#"{{"metadata":{{"name":"p{i}"}},"spec":{{"containers":[{{"name":"c","image":"{}"}}]}}}}"#,
+            "i".repeat(100)
+        )
+    };
+    let pods: Vec<String> = (0..3000).map(pod).collect();
+    let json = pods.join(",");
+    let yaml: String = pods.iter().map(|pod| format!("- {pod}\n")).collect();
+    for text in [
+        format!("{{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"items\":[{json}]}}"),
+        format!("{{\"items\":[{json}],\"apiVersion\":\"v1\",\"kind\":\"PodList\"}}"),
+        format!("apiVersion: v1\nitems:\n{yaml}kind: PodList\n"),
+    ] {
+        assert!(text.len() > 1 << 18);
+        let loaded = read(&text);
+        assert_eq!(loaded.diagnostics, []);
+        assert_eq!(loaded.world.pods.len(), 3000);
+    }
+}
