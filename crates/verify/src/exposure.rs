@@ -71,7 +71,8 @@ fn facts(pod: &Pod) -> Vec<Fact> {
     let proxy = match &pod.proxy {
         Proxy::None { reason } => format!("none: {reason}"),
         Proxy::Sidecar { .. } => "a sidecar".to_owned(),
-        _ => "in the mesh without a sidecar".to_owned(),
+        Proxy::Ambient { .. } => "ztunnel of its node".to_owned(),
+        Proxy::Gateway | Proxy::Waypoint => "it is one itself".to_owned(),
     };
     vec![
         fact("namespace", pod.namespace.clone()),

@@ -5,7 +5,9 @@ use super::{Context, Findings, Flow};
 use crate::engine::{EndpointId, Pair};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
-use palisade_netmodel::{Encryption, Fidelity, Grant, PortSet, Protocol, Requirement, Serves};
+use palisade_netmodel::{
+    Capture, Encryption, Fidelity, Grant, MtlsMode, PortSet, Protocol, Proxy, Requirement, Serves,
+};
 
 /// A pair whose wire is weaker than required.
 #[derive(Debug, Clone)]
@@ -218,7 +220,6 @@ fn describe(
         ),
     };
     let destination = weak.first().map(|w| w.ends.1);
-    let mode = destination.and_then(|d| context.engine.mtls_mode(d, port.1));
     let mut diagnostic = Diagnostic::error(code, title)
         .at_opt(grant.origin.0, format!("{required} is demanded here"))
         .witness(witness.text.clone())
@@ -231,20 +232,46 @@ fn describe(
             names.list(weak.iter().map(|w| w.ends.1))
         ))
         .note(format!("ports: {ports}"));
-    diagnostic = match mode {
-        Some(mode) => diagnostic.note(format!(
-            "the receiver's sidecar accepts mode {mode} on port {}",
-            port.1
-        )),
-        None => diagnostic.note("no sidecar receives this port, so the mesh encrypts nothing here"),
-    };
+    let (accepts, help) = accepted_wire(context, destination, port.1);
+    diagnostic = diagnostic.note(accepts);
     for reason in reasons(&witness.decision) {
         diagnostic = diagnostic.note(reason);
     }
-    diagnostic.help(match mode {
-        Some(_) => "set PeerAuthentication `mtls.mode: STRICT` for the receiver: only STRICT proves encryption",
-        None => "put the receiver in the mesh and its port under the sidecar, or lower the demand, or add an exception with owner and expiry",
-    })
+    diagnostic.help(help)
+}
+
+/// What a port of the receiver accepts, and what to change.
+fn accepted_wire(
+    context: &Context<'_>,
+    destination: Option<EndpointId>,
+    port: u16,
+) -> (String, &'static str) {
+    let engine = context.engine;
+    let mode = destination.and_then(|d| engine.mtls_mode(d, port));
+    let pod = destination.and_then(|d| engine.pod(d));
+    let capture = pod.and_then(|pod| match pod.proxy {
+        Proxy::Ambient { capture, .. } => Some(capture),
+        _ => None,
+    });
+    let strict = "set PeerAuthentication `mtls.mode: STRICT` for the receiver: only STRICT proves encryption";
+    match (mode, capture) {
+        (Some(MtlsMode::Strict), Some(Capture::Unclear)) => (
+            "the input does not show that ztunnel captures the receiver".to_owned(),
+            "give the pod as it runs: once it is captured it has the annotation `ambient.istio.io/redirection: enabled`",
+        ),
+        (Some(mode), Some(_)) => (
+            format!("the receiver's ztunnel accepts mode {mode} on port {port}"),
+            strict,
+        ),
+        (Some(mode), None) => (
+            format!("the receiver's sidecar accepts mode {mode} on port {port}"),
+            strict,
+        ),
+        (None, _) => (
+            "no proxy of the mesh receives this port, so the mesh encrypts nothing here".to_owned(),
+            "put the receiver in the mesh and its port under its proxy, or lower the demand, or add an exception with owner and expiry",
+        ),
+    }
 }
 
 fn asserted_outside(grant: &Grant) -> Diagnostic {
