@@ -19,7 +19,10 @@ mod ways_in;
 
 pub use compare::compare;
 pub use difference::{Change, Difference, difference, impact};
-pub use engine::{AdminRuleId, Cuts, EndpointId, Engine, Pair, Passage, Relation, RuleId, Tunnels};
+pub use engine::{
+    AdminRuleId, Connection, Cuts, Edit, Effect, EndpointId, Engine, HalfChange, Live, Moved, Pair,
+    Passage, Relation, RuleId, Tunnels,
+};
 pub use explain::explain;
 pub use exposure::exposure;
 pub use lints::{LINTS, Lint, lint, lint_engine, lint_named};

@@ -138,11 +138,11 @@ fn free(used: &[u128], first: u128, last: u128, v6: bool) -> Option<u128> {
         .find(|a| used.binary_search(a).is_err())
 }
 
-fn max(v6: bool) -> u128 {
+pub(super) fn max(v6: bool) -> u128 {
     if v6 { u128::MAX } else { u128::from(u32::MAX) }
 }
 
-fn address(number: u128, v6: bool) -> IpAddr {
+pub(super) fn address(number: u128, v6: bool) -> IpAddr {
     if v6 {
         IpAddr::V6(Ipv6Addr::from_bits(number))
     } else {
@@ -152,7 +152,7 @@ fn address(number: u128, v6: bool) -> IpAddr {
     }
 }
 
-fn number(address: IpAddr) -> u128 {
+pub(super) fn number(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(a) => u128::from(a.to_bits()),
         IpAddr::V6(a) => a.to_bits(),

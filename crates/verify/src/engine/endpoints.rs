@@ -60,7 +60,7 @@ pub(crate) struct Traits {
 }
 
 impl Traits {
-    fn of_pod(pod: &Pod) -> Self {
+    pub(super) fn of_pod(pod: &Pod) -> Self {
         let live = pod.phase == Phase::Live;
         Self {
             pod: true,
@@ -71,7 +71,7 @@ impl Traits {
         }
     }
 
-    fn of_cell(outside: bool) -> Self {
+    pub(super) fn of_cell(outside: bool) -> Self {
         Self {
             source: outside,
             destination: outside,
@@ -115,7 +115,7 @@ impl Cuts {
 
 /// Labels that controllers give each pod a value of its own (`Kubernetes documentation, Well-Known Labels`).
 /// They tell pods apart only if something reads them.
-const PER_POD_KEYS: &[&str] = &[
+pub(super) const PER_POD_KEYS: &[&str] = &[
     "apps.kubernetes.io/pod-index",
     "batch.kubernetes.io/controller-uid",
     "batch.kubernetes.io/job-completion-index",
@@ -146,8 +146,8 @@ pub(crate) struct Endpoints {
 
 /// All of a pod that any layer can see; its name is not part of it. The workload is, although no layer
 /// sees it: findings name workloads.
-struct Seen<'r> {
-    read: &'r FxHashSet<&'r str>,
+pub(super) struct Seen<'r> {
+    pub(super) read: &'r FxHashSet<String>,
 }
 
 impl Seen<'_> {
@@ -156,7 +156,7 @@ impl Seen<'_> {
         pod.labels.0.iter().filter(move |(key, _)| told(key))
     }
 
-    fn hash(&self, pod: &Pod, places: &[Place]) -> u64 {
+    pub(super) fn hash(&self, pod: &Pod, places: &[Place]) -> u64 {
         let mut hasher = FxHasher::default();
         let plain = (
             &pod.namespace,
@@ -169,7 +169,7 @@ impl Seen<'_> {
         hasher.finish()
     }
 
-    fn equal(&self, a: &Pod, b: &Pod) -> bool {
+    pub(super) fn equal(&self, a: &Pod, b: &Pod) -> bool {
         (a.namespace == b.namespace && a.workload == b.workload && a.phase == b.phase)
             && (a.service_account == b.service_account && a.proxy == b.proxy)
             && (a.host_network, a.host_group) == (b.host_network, b.host_group)
@@ -186,7 +186,7 @@ fn named_ports(pod: &Pod) -> Vec<&NamedPort> {
 }
 
 /// The addresses by which others see a pod: on the host network its node's, unless its own are known.
-fn visible(pod: &Pod) -> &[IpAddr] {
+pub(super) fn visible(pod: &Pod) -> &[IpAddr] {
     let host = pod.host_network || pod.host_group;
     if host && pod.addresses.known.is_empty() {
         &pod.node_addresses.known
@@ -202,7 +202,7 @@ impl Endpoints {
         nets.extend(cuts.blocks.iter().map(IpNet::trunc));
         let cells = Cells::new(nets);
         let read = Cuts::of_labels(world);
-        let read: FxHashSet<&str> = read.union(&cuts.keys).map(String::as_str).collect();
+        let read: FxHashSet<String> = read.union(&cuts.keys).cloned().collect();
         let mut classes = Classes {
             world,
             seen: Seen { read: &read },

@@ -78,7 +78,7 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    fn of(list: &[PolicyPort]) -> Self {
+    pub(super) fn of(list: &[PolicyPort]) -> Self {
         let names = list.iter().filter_map(|port| match port {
             PolicyPort::Named { protocol, name } => Some((*protocol, name.clone())),
             PolicyPort::Range { .. } => None,

@@ -11,8 +11,9 @@ pub(crate) const NONE: PortsId = 0;
 /// Every port of every protocol.
 pub(crate) const ALL: PortsId = 1;
 
-/// Distinct port sets.
-#[derive(Debug)]
+/// Distinct port sets. The default one knows none, not even [`NONE`] and [`ALL`]: it only holds the place of
+/// a table that is lent out.
+#[derive(Debug, Default)]
 pub(crate) struct PortTable {
     sets: Vec<PortSet>,
     numbers: FxHashMap<PortSet, PortsId>,
@@ -21,14 +22,15 @@ pub(crate) struct PortTable {
 
 impl PortTable {
     pub(crate) fn new() -> Self {
-        let mut table = Self {
-            sets: Vec::new(),
-            numbers: FxHashMap::default(),
-            unions: FxHashMap::default(),
-        };
+        let mut table = Self::default();
         table.number(PortSet::empty());
         table.number(PortSet::all());
         table
+    }
+
+    /// How many distinct sets it knows.
+    pub(crate) fn len(&self) -> usize {
+        self.sets.len()
     }
 
     /// The number of a set.

@@ -5,10 +5,12 @@
 //! the ingress profile of `d` says of `s`. Nothing enumerates pairs: `n` endpoints with `p` profiles of `r`
 //! rows take `p × r` bitmaps. The mesh is not part of it, nor is a pod's own node.
 
+use super::peers::Peers;
 use super::policies::{OPEN, Policies, Ports};
 use super::port_table::{ALL, NONE, PortTable, PortsId};
+use super::rows::{Among, Lookup, Row, RulePorts, Rules, merged, rows};
 use super::{EndpointId, Engine, Passage};
-use palisade_netmodel::{Direction, NamedPort, PortSet, Protocol};
+use palisade_netmodel::{Direction, NamedPort, Pod, PortSet, Protocol};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
@@ -43,24 +45,6 @@ struct Profile {
     /// Peers by passage, disjoint; nothing passes for those in no row.
     rows: Vec<Row>,
 }
-
-/// Peers for whom the same ports pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Row {
-    must: PortsId,
-    may: PortsId,
-    peers: RoaringBitmap,
-}
-
-/// The ports of a rule: the same everywhere, or a list with names that each destination resolves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum RulePorts {
-    Fixed(PortsId),
-    ByName(u32),
-}
-
-/// The rules of a profile: whom, on which ports.
-type Rules = Vec<(Option<u32>, RulePorts)>;
 
 impl Relation {
     /// Works the relation out. Cost: the rules of each distinct profile, a few bitmap operations each.
@@ -188,6 +172,20 @@ impl Side {
     }
 }
 
+impl Lookup for Engine<'_> {
+    fn peers(&self, id: u32) -> Option<&Peers> {
+        self.policies.peers(id)
+    }
+
+    fn ports(&self, id: u32) -> Option<&Ports> {
+        self.policies.ports(id)
+    }
+
+    fn pod(&self, endpoint: u32) -> Option<&Pod> {
+        Engine::pod(self, EndpointId(endpoint))
+    }
+}
+
 struct Builder<'e, 'w> {
     engine: &'e Engine<'w>,
     policies: &'e Policies,
@@ -226,7 +224,8 @@ impl<'w> Builder<'_, 'w> {
                     let id = match by_rules.get(&rules).filter(|_| !administered) {
                         Some(known) => *known,
                         None => {
-                            let mut rows = self.rows(&rules, &everybody);
+                            let mut rows =
+                                rows(self.engine, &mut self.ports, &rules, Among::All(&everybody));
                             if administered {
                                 rows = self.administered(direction, endpoint, &rows);
                             } else {
@@ -347,118 +346,6 @@ impl<'w> Builder<'_, 'w> {
         }
         rules
     }
-
-    /// All peers by what passes for them.
-    fn rows(&mut self, rules: &Rules, everybody: &RoaringBitmap) -> Vec<Row> {
-        let policies = self.policies;
-        let mut rows = Vec::new();
-        for (peers, ports) in rules {
-            let who = peers.and_then(|id| policies.peers(id));
-            let (yes, perhaps) = match (peers, who) {
-                (None, _) => (everybody, None),
-                (Some(_), None) => continue,
-                (Some(_), Some(who)) => (&who.yes, Some(&who.perhaps)),
-            };
-            match ports {
-                RulePorts::Fixed(ports) => {
-                    self.touch(&mut rows, yes, *ports, true);
-                    if let Some(perhaps) = perhaps {
-                        self.touch(&mut rows, perhaps, *ports, false);
-                    }
-                }
-                RulePorts::ByName(id) => {
-                    let Some(list) = policies.ports(*id) else {
-                        continue;
-                    };
-                    for (ports, among) in self.resolved(list, yes) {
-                        self.touch(&mut rows, &among, ports, true);
-                    }
-                    for (ports, among) in perhaps
-                        .map(|p| self.resolved(list, p))
-                        .into_iter()
-                        .flatten()
-                    {
-                        self.touch(&mut rows, &among, ports, false);
-                    }
-                }
-            }
-        }
-        merged(rows)
-    }
-
-    /// Destinations by the ports that a list with names means on them.
-    fn resolved(&mut self, list: &Ports, peers: &RoaringBitmap) -> Vec<(PortsId, RoaringBitmap)> {
-        let mut by_ports: Vec<(PortsId, RoaringBitmap)> = Vec::new();
-        for peer in peers {
-            let found = list.on(self.engine.pod(EndpointId(peer)));
-            let ports = self.ports.number(found);
-            match by_ports.iter_mut().find(|(known, _)| *known == ports) {
-                Some((_, among)) => {
-                    among.insert(peer);
-                }
-                None => by_ports.push((ports, RoaringBitmap::from_iter([peer]))),
-            }
-        }
-        by_ports
-    }
-
-    /// Adds ports for some peers: rows that hold only some of them are split.
-    fn touch(&mut self, rows: &mut Vec<Row>, peers: &RoaringBitmap, ports: PortsId, certain: bool) {
-        if peers.is_empty() || ports == NONE {
-            return;
-        }
-        let mut rest = peers.clone();
-        let mut split = Vec::new();
-        for row in rows.iter_mut() {
-            if rest.is_empty() {
-                break;
-            }
-            let here = &row.peers & &rest;
-            if here.is_empty() {
-                continue;
-            }
-            rest -= &here;
-            let may = self.ports.union(row.may, ports);
-            let must = if certain {
-                self.ports.union(row.must, ports)
-            } else {
-                row.must
-            };
-            if (must, may) == (row.must, row.may) {
-                continue;
-            }
-            row.peers -= &here;
-            split.push(Row {
-                must,
-                may,
-                peers: here,
-            });
-        }
-        rows.retain(|row| !row.peers.is_empty());
-        rows.append(&mut split);
-        if !rest.is_empty() {
-            rows.push(Row {
-                must: if certain { ports } else { NONE },
-                may: ports,
-                peers: rest,
-            });
-        }
-    }
-}
-
-/// Rows of equal passage put together.
-fn merged(rows: Vec<Row>) -> Vec<Row> {
-    let mut out: Vec<Row> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match out
-            .iter_mut()
-            .find(|o| (o.must, o.may) == (row.must, row.may))
-        {
-            Some(same) => same.peers |= row.peers,
-            None => out.push(row),
-        }
-    }
-    out
 }
 
 /// Endpoints by what they have in common so far.

@@ -1,0 +1,242 @@
+//! What NetworkPolicies let pass between any two ends, kept current while objects change: each edit
+//! touches what depends on it, and tells exactly which connections it opened or closed.
+//!
+//! Pods are kept in classes and addresses in cells, as in [`super::endpoints`]. Every distinct list of
+//! peers is a set of classes and cells, and every class knows the lists that mean it; a policy holds the
+//! numbers of its lists. So an edit can look in both directions:
+//!
+//! | Edit | What is looked at |
+//! |---|---|
+//! | a policy | the classes of its namespace; lists of peers that are new; the rules of classes it selects |
+//! | a pod | the lists that mean its old or its new class, and the policies that use them |
+//! | a namespace | its classes; the lists whose selector takes it now and did not before, or the reverse |
+//!
+//! Cost: in proportion to that. An edit of a list that every policy uses touches every policy, because it
+//! changes every policy. A CIDR that cuts a cell moves the pods with an address in it; a policy that is
+//! the first to read a label that tells replicas apart moves all pods.
+//!
+//! Policies of administrators and the mesh are not part of it, nor is a pod's own node (as in
+//! [`super::Relation`]): a change of those takes a new [`super::Engine`].
+
+mod effect;
+mod lists;
+mod nodes;
+mod policies;
+mod pool;
+mod space;
+#[cfg(test)]
+mod tests;
+
+pub use effect::{Connection, Effect, HalfChange, Moved};
+
+use super::port_table::PortTable;
+use super::{EndpointId, Passage};
+use lists::{Choice, List};
+use nodes::{Home, Member, Node};
+use palisade_netmodel::{
+    Direction, Enforcement, Labels, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PortSet,
+    Protocol, Selector, World,
+};
+use policies::{Policy, PortList, Signature};
+use pool::Pool;
+use roaring::RoaringBitmap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use space::{Point, Space};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// One object that came, changed or went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// A NetworkPolicy is there now, in place of one of the same name if there was one.
+    SetPolicy(NetworkPolicy),
+    /// It is gone.
+    RemovePolicy(ObjectRef),
+    /// A namespace has these labels now.
+    SetNamespace {
+        /// Its name.
+        name: String,
+        /// All its labels, `kubernetes.io/metadata.name` included.
+        labels: Labels,
+    },
+    /// It is gone. What is still in it keeps only the label with its name.
+    RemoveNamespace(String),
+    /// A pod is there now, in place of one of the same name if there was one.
+    SetPod(Pod),
+    /// It is gone.
+    RemovePod(ObjectRef),
+}
+
+/// What NetworkPolicies let pass, kept current.
+#[derive(Debug)]
+pub struct Live {
+    ip_block_matches_pods: bool,
+    enforced: bool,
+    /// What the network plugin carries for certain.
+    carried: PortSet,
+    space: Space,
+    /// Classes and cells by number.
+    nodes: Vec<Option<Node>>,
+    free: Vec<u32>,
+    /// Cells, and classes with pods.
+    alive: RoaringBitmap,
+    by_hash: FxHashMap<u64, Vec<u32>>,
+    /// Labels that tell replicas apart, and that a selector reads.
+    read: FxHashSet<String>,
+    pods: Pool<ObjectRef, Member>,
+    /// Addresses of live pods, with how many pods have each.
+    taken: BTreeMap<Point, u32>,
+    namespaces: Pool<String, Home>,
+    selectors: Pool<Selector, Choice>,
+    lists: Pool<Vec<Peer>, List>,
+    /// Lists by a namespace that they name.
+    named: FxHashMap<String, RoaringBitmap>,
+    /// Lists with a CIDR.
+    blocks: RoaringBitmap,
+    /// Classes that a CIDR could mean, without a known address.
+    nowhere: RoaringBitmap,
+    ports: Pool<Vec<PolicyPort>, PortList>,
+    policies: Pool<ObjectRef, Policy>,
+    ingress: Pool<Vec<u32>, Signature>,
+    egress: Pool<Vec<u32>, Signature>,
+    /// Policies with an egress rule to everybody that names a port.
+    by_name: RoaringBitmap,
+    table: PortTable,
+    /// Classes whose last pod has gone: kept until the next edit, so that their effect can be told.
+    leftover: Vec<u32>,
+}
+
+/// Stands for the pod that an edit added, changed or removed.
+const MOVED: u32 = u32::MAX;
+
+/// Port sets are forgotten when there are more than this, so that edits without end do not fill memory.
+const PORT_SETS: usize = 4096;
+
+impl Live {
+    /// The policies, pods and namespaces of a world. Cost: pods, plus lists of peers times the classes of
+    /// the namespaces that they mean.
+    #[must_use]
+    pub fn new(world: &World) -> Self {
+        let carried = Protocol::ALL.into_iter();
+        let carried = carried.filter(|p| world.profile.carries(*p));
+        let mut live = Self {
+            carried: carried.fold(PortSet::empty(), |all, p| all.union(&PortSet::protocol(p))),
+            ip_block_matches_pods: world.profile.ip_block_matches_pods,
+            enforced: world.profile.cni.enforcement != Enforcement::NotEnforced,
+            space: Space::default(),
+            nodes: Vec::new(),
+            free: Vec::new(),
+            alive: RoaringBitmap::new(),
+            by_hash: FxHashMap::default(),
+            read: FxHashSet::default(),
+            pods: Pool::default(),
+            taken: BTreeMap::new(),
+            namespaces: Pool::default(),
+            selectors: Pool::default(),
+            lists: Pool::default(),
+            named: FxHashMap::default(),
+            blocks: RoaringBitmap::new(),
+            nowhere: RoaringBitmap::new(),
+            ports: Pool::default(),
+            policies: Pool::default(),
+            ingress: Pool::default(),
+            egress: Pool::default(),
+            by_name: RoaringBitmap::new(),
+            table: PortTable::new(),
+            leftover: Vec::new(),
+        };
+        for v6 in [false, true] {
+            let cell = live.add_cell((v6, 0));
+            live.space.open(v6, cell);
+        }
+        // Whatever splits classes and cells comes first: nobody has to move later.
+        for policy in &world.network_policies {
+            live.prepare(policy);
+        }
+        for (name, namespace) in &world.namespaces {
+            live.set_namespace(name, &namespace.labels);
+        }
+        for pod in &world.pods {
+            live.set_pod(pod.object(), Some(pod.clone()));
+        }
+        for policy in &world.network_policies {
+            if let Some(step) = live.plan(&policy.object, Some(policy)) {
+                live.carry_out(&policy.object, step);
+            }
+        }
+        live
+    }
+
+    /// Makes one edit, and says what it changed.
+    pub fn apply(&mut self, edit: Edit) -> Effect {
+        for class in std::mem::take(&mut self.leftover) {
+            self.forget(class);
+        }
+        if self.table.len() > PORT_SETS {
+            self.table = PortTable::new();
+        }
+        match edit {
+            Edit::SetPolicy(policy) => {
+                self.prepare(&policy);
+                Effect::of(self.set_policy(&policy.object, Some(&policy)))
+            }
+            Edit::RemovePolicy(object) => Effect::of(self.set_policy(&object, None)),
+            Edit::SetNamespace { name, labels } => Effect::of(self.set_namespace(&name, &labels)),
+            Edit::RemoveNamespace(name) => {
+                let labels = Labels::from_iter([("kubernetes.io/metadata.name", name.as_str())]);
+                let changes = self.set_namespace(&name, &labels);
+                self.leave_namespace(&name);
+                Effect::of(changes)
+            }
+            Edit::SetPod(pod) => self.set_pod(pod.object(), Some(pod)),
+            Edit::RemovePod(object) => self.set_pod(object, None),
+        }
+    }
+
+    /// The class of a pod.
+    #[must_use]
+    pub fn class_of(&self, pod: &ObjectRef) -> Option<EndpointId> {
+        let number = self.pods.number(pod)?;
+        Some(EndpointId(self.pods.get(number)?.class))
+    }
+
+    /// The cell of an address that is no live pod's.
+    #[must_use]
+    pub fn cell_of(&self, address: IpAddr) -> Option<EndpointId> {
+        let free = !self.taken.contains_key(&space::point(address));
+        self.space.place(address).filter(|_| free).map(EndpointId)
+    }
+
+    /// First and last address of a cell; `None` for a class of pods.
+    #[must_use]
+    pub fn range(&self, cell: EndpointId) -> Option<(IpAddr, IpAddr)> {
+        Some(self.space.range(self.node(cell.0)?.first()?))
+    }
+
+    /// The pods of a class.
+    pub fn members(&self, class: EndpointId) -> impl Iterator<Item = &Pod> {
+        let members = self.node(class.0).map(Node::members).unwrap_or_default();
+        members
+            .into_iter()
+            .filter_map(|pod| Some(&self.pods.get(pod)?.pod))
+    }
+
+    /// What the policies of both ends let pass. Cost: the rules of the two.
+    #[must_use]
+    pub fn passage(&self, source: EndpointId, destination: EndpointId) -> Passage {
+        if !self.traits(source.0).source || !self.traits(destination.0).destination {
+            return Passage::nothing();
+        }
+        let out = self.half(Direction::Egress, source.0, destination.0);
+        let into = self.half(Direction::Ingress, destination.0, source.0);
+        self.carry(out.and(&into))
+    }
+
+    /// Without certainty for protocols that the network plugin may not carry.
+    fn carry(&self, mut passage: Passage) -> Passage {
+        if !self.carried.is_all() {
+            passage.must = passage.must.intersection(&self.carried);
+        }
+        passage
+    }
+}

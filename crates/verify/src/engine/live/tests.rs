@@ -1,0 +1,309 @@
+//! After every edit of random scripts, what is kept current is what an engine made from scratch says, and
+//! the effect names exactly the connections that changed.
+
+use super::{Edit, Effect, Live, Moved};
+use crate::engine::{EndpointId, Engine, Passage};
+use palisade_netmodel::{Direction, Endpoint, Pod, World};
+use palisade_testkit::clusters::{Shape, world as world_of};
+use palisade_testkit::worlds::world;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// An end by name: a pod, or an address that is no pod's.
+type End = String;
+
+/// What passes between any two ends that are looked at.
+type Pairs = BTreeMap<(End, End), Passage>;
+
+/// Makes an edit in a world, object by object.
+fn edit(world: &mut World, edit: &Edit) {
+    match edit {
+        Edit::SetPolicy(policy) => {
+            world.network_policies.retain(|p| p.object != policy.object);
+            world.ensure_namespace(&policy.object.namespace);
+            world.network_policies.push(policy.clone());
+        }
+        Edit::RemovePolicy(object) => world.network_policies.retain(|p| p.object != *object),
+        Edit::SetNamespace { name, labels } => {
+            world.ensure_namespace(name);
+            world.namespaces.get_mut(name).unwrap().labels = labels.clone();
+        }
+        Edit::RemoveNamespace(name) => {
+            world.namespaces.remove(name);
+            world.ensure_namespace(name);
+        }
+        Edit::SetPod(pod) => {
+            world.pods.retain(|p| p.object() != pod.object());
+            world.ensure_namespace(&pod.namespace);
+            world.pods.push(pod.clone());
+        }
+        Edit::RemovePod(object) => world.pods.retain(|p| p.object() != *object),
+    }
+}
+
+/// What an engine made from scratch says of all pods and of some addresses.
+fn from_scratch(world: &World, addresses: &BTreeSet<IpAddr>) -> Pairs {
+    let engine = Engine::new(world);
+    let pods = world.pods().map(|(id, pod)| (name(pod), Endpoint::Pod(id)));
+    let outside = addresses
+        .iter()
+        .map(|a| (a.to_string(), Endpoint::Address(*a)));
+    let located = pods
+        .chain(outside)
+        .filter_map(|(name, end)| Some((name, end, engine.endpoint_of(end)?)));
+    let ends: Vec<(End, Endpoint, EndpointId)> = located.collect();
+    let mut pairs = Pairs::new();
+    for (from, source, s) in &ends {
+        for (to, destination, d) in &ends {
+            let addresses = matches!(
+                (source, destination),
+                (Endpoint::Address(_), Endpoint::Address(_))
+            );
+            if from == to || addresses || !engine.is_source(*s) || !engine.is_destination(*d) {
+                continue;
+            }
+            let half = |direction| engine.policed(direction, *s, *d);
+            let passage = half(Direction::Egress).and(&half(Direction::Ingress));
+            if passage != Passage::nothing() {
+                pairs.insert((from.clone(), to.clone()), passage);
+            }
+        }
+    }
+    pairs
+}
+
+fn name(pod: &Pod) -> End {
+    pod.object().to_string()
+}
+
+/// What is kept current says of the same ends.
+fn kept(live: &Live, world: &World, addresses: &BTreeSet<IpAddr>) -> Pairs {
+    let pods = world
+        .pods
+        .iter()
+        .map(|pod| (name(pod), live.class_of(&pod.object())));
+    let outside = addresses.iter().map(|a| (a.to_string(), live.cell_of(*a)));
+    let ends: Vec<(End, EndpointId)> = pods
+        .chain(outside)
+        .filter_map(|(name, id)| Some((name, id?)))
+        .collect();
+    let mut pairs = Pairs::new();
+    for (from, s) in &ends {
+        for (to, d) in &ends {
+            let addresses = live.range(*s).is_some() && live.range(*d).is_some();
+            let passage = live.passage(*s, *d);
+            if from != to && !addresses && passage != Passage::nothing() {
+                pairs.insert((from.clone(), to.clone()), passage);
+            }
+        }
+    }
+    pairs
+}
+
+/// The ends that a number in an effect stands for.
+fn ends(live: &Live, effect: &Effect, id: EndpointId, addresses: &BTreeSet<IpAddr>) -> Vec<End> {
+    let moved = effect.moved.as_ref().map(|moved| &moved.pod);
+    if id == Moved::ENDPOINT {
+        return moved.map(ToString::to_string).into_iter().collect();
+    }
+    match live.range(id) {
+        Some((first, last)) => {
+            let there = |a: &&IpAddr| a.is_ipv4() == first.is_ipv4() && (first..=last).contains(*a);
+            addresses
+                .iter()
+                .filter(there)
+                .map(ToString::to_string)
+                .collect()
+        }
+        None => {
+            let members = live.members(id);
+            let others = members.filter(|pod| Some(&pod.object()) != moved);
+            let names: Vec<End> = others.map(name).collect();
+            assert!(!names.is_empty(), "nobody is in {id:?}");
+            names
+        }
+    }
+}
+
+/// The pairs that an effect names, with what passed and what passes.
+fn named(
+    live: &Live,
+    effect: &Effect,
+    addresses: &BTreeSet<IpAddr>,
+) -> BTreeMap<(End, End), (Passage, Passage)> {
+    let mut pairs = BTreeMap::new();
+    for connection in effect.connections(live) {
+        for from in ends(live, effect, connection.source, addresses) {
+            for to in ends(live, effect, connection.destination, addresses) {
+                if from == to {
+                    continue;
+                }
+                let both = (connection.before.clone(), connection.after.clone());
+                let twice = pairs.insert((from.clone(), to.clone()), both);
+                assert_eq!(twice, None, "{from} to {to} is named twice");
+            }
+        }
+    }
+    pairs
+}
+
+fn changed(before: &Pairs, after: &Pairs) -> BTreeMap<(End, End), (Passage, Passage)> {
+    let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let of = |pairs: &Pairs, key| pairs.get(key).cloned().unwrap_or_else(Passage::nothing);
+    keys.into_iter()
+        .map(|key| (key.clone(), (of(before, key), of(after, key))))
+        .filter(|(_, (before, after))| before != after)
+        .collect()
+}
+
+/// Edits that turn parts of a world into parts of another, mix them, and take objects away.
+fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<Edit> {
+    let edits = choices.iter().filter_map(|(kind, n, m)| {
+        let namespaces = |n: u8| {
+            from.namespaces
+                .keys()
+                .nth(usize::from(n) % from.namespaces.len().max(1))
+        };
+        Some(match kind % 16 {
+            // A policy from either world, perhaps in the place of another one.
+            0..=5 => {
+                let mut policy = one(&to.network_policies, *n)?.clone();
+                if *kind % 2 == 0 {
+                    policy.object = one(&from.network_policies, *m)?.object.clone();
+                }
+                Edit::SetPolicy(policy)
+            }
+            6 => Edit::SetPolicy(one(&from.network_policies, *n)?.clone()),
+            7 => Edit::RemovePolicy(one(&from.network_policies, *n)?.object.clone()),
+            8 | 9 => Edit::SetNamespace {
+                name: namespaces(*n)?.clone(),
+                labels: to
+                    .namespaces
+                    .values()
+                    .nth(usize::from(*m) % to.namespaces.len())?
+                    .labels
+                    .clone(),
+            },
+            10 => Edit::RemoveNamespace(namespaces(*n)?.clone()),
+            // A pod with something of another one.
+            11..=14 => {
+                let (mut pod, other) = (one(&from.pods, *n)?.clone(), one(&to.pods, *m)?);
+                match kind % 16 {
+                    11 => pod = other.clone(),
+                    12 => pod.labels = other.labels.clone(),
+                    13 => pod.named_ports = other.named_ports.clone(),
+                    _ => pod.addresses = other.addresses.clone(),
+                }
+                Edit::SetPod(pod)
+            }
+            _ => Edit::RemovePod(one(&from.pods, *n)?.object()),
+        })
+    });
+    edits.collect()
+}
+
+fn one<T>(all: &[T], n: u8) -> Option<&T> {
+    all.get(usize::from(n) % all.len().max(1))
+}
+
+/// Addresses that are in every cell that a policy of either world makes, and no pod's in either.
+fn addresses(worlds: [&World; 2]) -> BTreeSet<IpAddr> {
+    let mut found: BTreeSet<IpAddr> = ["203.0.113.77", "2001:db8::77", "8.8.8.8", "::1"]
+        .map(|a| a.parse().unwrap())
+        .into();
+    for world in worlds {
+        let engine = Engine::new(world);
+        found.extend(engine.endpoints().filter_map(|e| engine.address(e)));
+    }
+    for world in worlds {
+        for pod in &world.pods {
+            for address in &pod.addresses.known {
+                found.remove(address);
+            }
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 600,
+        failure_persistence: None,
+        max_shrink_iters: 1_000,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn edits_say_what_a_new_engine_says(
+        mut current in world(),
+        mut other in world(),
+        choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..24),
+    ) {
+        for world in [&mut current, &mut other] {
+            world.admin_policies.clear();
+        }
+        other.profile = current.profile.clone();
+        let addresses = addresses([&current, &other]);
+        let mut live = Live::new(&current);
+        let mut before = from_scratch(&current, &addresses);
+        prop_assert_eq!(&kept(&live, &current, &addresses), &before);
+        for step in script(&current, &other, &choices) {
+            edit(&mut current, &step);
+            let effect = live.apply(step.clone());
+            let after = from_scratch(&current, &addresses);
+            prop_assert_eq!(&kept(&live, &current, &addresses), &after, "{:?}", step);
+            prop_assert_eq!(
+                named(&live, &effect, &addresses),
+                changed(&before, &after),
+                "{:?}",
+                step
+            );
+            before = after;
+        }
+    }
+}
+
+/// Nothing is left of what came and went, but the cuts in the address space.
+#[test]
+fn what_goes_leaves_nothing() {
+    let cluster = world_of(&Shape {
+        pods: 40,
+        ..Shape::part(1_000)
+    });
+    let mut live = Live::new(&World::default());
+    for policy in &cluster.network_policies {
+        live.prepare(policy);
+    }
+    let cells = live.alive.len();
+    for _ in 0..2 {
+        for (name, namespace) in &cluster.namespaces {
+            live.apply(Edit::SetNamespace {
+                name: name.clone(),
+                labels: namespace.labels.clone(),
+            });
+        }
+        for pod in &cluster.pods {
+            live.apply(Edit::SetPod(pod.clone()));
+        }
+        for policy in &cluster.network_policies {
+            live.apply(Edit::SetPolicy(policy.clone()));
+        }
+        assert!(live.alive.len() > cells);
+        assert!(live.lists.iter().count() > 0);
+        for policy in &cluster.network_policies {
+            live.apply(Edit::RemovePolicy(policy.object.clone()));
+        }
+        for pod in &cluster.pods {
+            live.apply(Edit::RemovePod(pod.object()));
+        }
+        for name in cluster.namespaces.keys() {
+            live.apply(Edit::RemoveNamespace(name.clone()));
+        }
+        assert_eq!(live.alive.len(), cells);
+        assert_eq!(live.lists.iter().count() + live.selectors.iter().count(), 0);
+        assert_eq!(live.ports.iter().count() + live.policies.iter().count(), 0);
+        assert_eq!(live.ingress.iter().count() + live.egress.iter().count(), 0);
+        assert_eq!(live.pods.iter().count() + live.namespaces.iter().count(), 0);
+    }
+}
