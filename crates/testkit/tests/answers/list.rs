@@ -3,7 +3,7 @@
 
 use crate::words::{Meant, holds, is_pods_own, meant, names_port};
 use palisade_diagnostics::{Graph, Link};
-use palisade_netmodel::{Encryption, Flow, Outcome, World, reference};
+use palisade_netmodel::{Encryption, Endpoint, Flow, Outcome, Phase, World, reference};
 use palisade_testkit::ambient::{ambient_flows, ambient_world};
 use palisade_testkit::intents::is_own_node;
 use palisade_testkit::print::scenario;
@@ -108,4 +108,61 @@ fn check(
         Ok(())
     });
     result.map_err(|error| error.to_string())
+}
+
+/// By namespace: what a row says is certain passes between every two ends, and what no row has passes
+/// between none.
+#[test]
+fn namespaces_say_what_the_reference_says_of_their_pods() {
+    let mut runner = TestRunner::new(Config {
+        cases: 200,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    });
+    let result = runner.run(&world(), |world| {
+        let query = Query {
+            by: By::Namespace,
+            ..Query::default()
+        };
+        let graph = list(&world, &query, &mut |_, _| {}).unwrap().graph.unwrap();
+        let name = |end: Endpoint| match end {
+            Endpoint::Pod(pod) => world.pod(pod).unwrap().namespace.clone(),
+            Endpoint::Address(_) => "addresses outside".to_owned(),
+        };
+        let within = |nodes: &[usize], end| nodes.iter().any(|n| graph.nodes[*n].name == name(end));
+        for flow in interesting_flows(&world).into_iter().step_by(23) {
+            let own = [flow.source, flow.destination].map(|end| is_pods_own(&world, end));
+            if flow.source == flow.destination || is_own_node(&world, &flow) || own != [false; 2] {
+                continue;
+            }
+            let mut links = graph.links.iter().filter(|link| {
+                names_port(&link.ports, flow.protocol, flow.port)
+                    && within(&link.from, flow.source)
+                    && within(&link.to, flow.destination)
+            });
+            let (first, more) = (links.next(), links.count());
+            prop_assert_eq!(more, 0, "two rows cover {:?}", flow);
+            let outcome = reference::decide(&world, &flow).outcome;
+            let live = |end| match end {
+                Endpoint::Pod(pod) => world
+                    .pod(pod)
+                    .is_some_and(|p| p.phase == Phase::Live && !p.host_group),
+                Endpoint::Address(_) => true,
+            };
+            let ends = live(flow.source) && live(flow.destination);
+            let text = || scenario(&world, &flow);
+            match first {
+                None => prop_assert_eq!(outcome, Outcome::Deny, "{}", text()),
+                Some(link) if link.certain && ends => {
+                    prop_assert_eq!(outcome, Outcome::Allow, "{}", text());
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
 }

@@ -106,20 +106,32 @@ fn graph(sums: &BTreeMap<(&str, &str), Sum>, mesh: bool) -> Graph {
     let names: BTreeSet<&str> = sums.keys().flat_map(|(a, b)| [*a, *b]).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let at = |name: &str| names.binary_search(&name).unwrap_or(0);
-    let links = sums.iter().flat_map(|((from, to), sum)| {
-        let rest = sum.rest();
-        let link = move |ports: &PortSet, certain| Link {
-            from: vec![at(from)],
-            to: vec![at(to)],
-            ports: ports.to_string(),
-            certain,
-            wire: mesh.then(|| words::wire(sum.wire).to_owned()),
-            change: None,
-        };
-        let all = (!sum.all.is_empty()).then(|| link(&sum.all, true));
-        all.into_iter()
-            .chain((!rest.is_empty()).then(|| link(&rest, false)))
-            .collect::<Vec<_>>()
+    // Callers of one namespace with the same answer, then namespaces with the same callers.
+    let mut callers: BTreeMap<(Fact, usize), Vec<usize>> = BTreeMap::new();
+    for ((from, to), sum) in sums {
+        for (ports, certain) in [(sum.all.clone(), true), (sum.rest(), false)] {
+            if !ports.is_empty() {
+                let wire = sum.wire;
+                let fact = Fact {
+                    ports,
+                    certain,
+                    wire,
+                };
+                callers.entry((fact, at(to))).or_default().push(at(from));
+            }
+        }
+    }
+    let mut rows: BTreeMap<(Vec<usize>, Fact), Vec<usize>> = BTreeMap::new();
+    for ((fact, to), from) in callers {
+        rows.entry((from, fact)).or_default().push(to);
+    }
+    let links = rows.into_iter().map(|((from, fact), to)| Link {
+        from,
+        to,
+        ports: fact.ports.to_string(),
+        certain: fact.certain,
+        wire: mesh.then(|| words::wire(fact.wire).to_owned()),
+        change: None,
     });
     Graph {
         groups: Vec::new(),
