@@ -103,9 +103,9 @@ const V1ALPHA2: &[AdminKind] = &[AdminKind::ClusterNetworkPolicy];
 /// Every plugin that is known, by name.
 ///
 /// Own nodes: Calico goes through the egress policies of a pod before it looks at
-/// `defaultEndpointToHostAction` (Felix configuration); Cilium always lets the local host in, and treats it
-/// as the entity `host` for egress (Cilium documentation, entities based policies). SCTP: off in Cilium
-/// unless `sctp.enabled` (Cilium documentation, SCTP support).
+/// `defaultEndpointToHostAction` (Felix configuration); Cilium adds an entry for the local host to the
+/// ingress side of a pod's policies (`allow-localhost-ingress` in its `pkg/policy`), and none to the egress
+/// side. SCTP: off in Cilium unless `sctp.enabled` (Cilium documentation, SCTP support).
 const KNOWN: [Known; 10] = [
     Known {
         name: "antrea",
