@@ -27,6 +27,7 @@ pub use live::{Connection, Edit, Effect, HalfChange, Live, Moved};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
 pub use relation::Relation;
+pub(crate) use relation::Word;
 pub use tiers::AdminRuleId;
 
 use ambient::{Ambient, Crossing};
@@ -337,6 +338,14 @@ impl<'w> Engine<'w> {
             .tiers
             .passage(self.world, direction, ends, target, isolated);
         self.carried(passage)
+    }
+
+    /// Whether a pair is up to the policies of all tiers alone: no mesh proxy receives it, and its ends do not
+    /// share a node.
+    pub(crate) fn is_up_to_policies(&self, source: EndpointId, destination: EndpointId) -> bool {
+        !self.endpoints.traits(destination).proxy
+            && !self.shares_node(source, destination)
+            && !self.shares_node(destination, source)
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted

@@ -46,6 +46,15 @@ struct Profile {
     rows: Vec<Row>,
 }
 
+/// What the policies of the two ends of a pair say; equal words mean equal passage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Word {
+    /// Ports that the source's let out, for certain and perhaps.
+    out: (PortsId, PortsId),
+    /// Ports that the destination's let in.
+    into: (PortsId, PortsId),
+}
+
 impl Relation {
     /// Works the relation out. Cost: the rules of each distinct profile, a few bitmap operations each.
     pub(super) fn new(engine: &Engine<'_>) -> Self {
@@ -108,6 +117,32 @@ impl Relation {
         } else {
             ports.intersection(&self.carried)
         }
+    }
+
+    /// What the policies of both ends say from one source to every endpoint. Cost: the endpoints, and the
+    /// rows of every ingress profile.
+    pub(crate) fn words(&self, source: EndpointId) -> Vec<Word> {
+        let own = self.egress.profile(source);
+        let mut out = vec![(NONE, NONE); self.egress.of.len()];
+        for row in own.into_iter().flat_map(|profile| &profile.rows) {
+            for peer in &row.peers {
+                if let Some(at) = out.get_mut(peer as usize) {
+                    *at = (row.must, row.may);
+                }
+            }
+        }
+        let into = |profile: &Profile| {
+            let mut rows = profile.rows.iter();
+            let row = rows.find(|row| row.peers.contains(source.0));
+            row.map_or((NONE, NONE), |row| (row.must, row.may))
+        };
+        let into: Vec<_> = self.ingress.profiles.iter().map(into).collect();
+        let both = out.into_iter().zip(&self.ingress.of);
+        both.map(|(out, profile)| Word {
+            out,
+            into: into.get(*profile as usize).copied().unwrap_or((NONE, NONE)),
+        })
+        .collect()
     }
 
     /// How many ordered pairs of endpoints may connect on some port. Rows of equal passage count at once.
