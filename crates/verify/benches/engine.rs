@@ -57,6 +57,21 @@ fn main() {
             },
         ),
         (
+            "1,000 admin policies of 25 rules",
+            Shape {
+                admin_policies: 1_000,
+                admin_rules: 25,
+                ..Shape::part(100)
+            },
+        ),
+        (
+            "mesh on",
+            Shape {
+                mesh: true,
+                ..Shape::part(100)
+            },
+        ),
+        (
             "NotIn over 1,000 values",
             Shape {
                 not_in: 1_000,
