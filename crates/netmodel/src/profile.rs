@@ -1,6 +1,6 @@
 //! What the specification leaves to the network plugin, as named choices (never silent assumptions).
 
-use crate::{AdminKind, Direction, Protocol};
+use crate::{AdminKind, Direction, PortSet, Protocol};
 
 /// Choices of the network plugin, shown with every answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +190,13 @@ impl Profile {
     #[must_use]
     pub fn carries(&self, protocol: Protocol) -> bool {
         self.sctp || protocol != Protocol::Sctp
+    }
+
+    /// Every port of the protocols that are carried for certain.
+    #[must_use]
+    pub fn carried(&self) -> PortSet {
+        let protocols = Protocol::ALL.into_iter().filter(|p| self.carries(*p));
+        protocols.fold(PortSet::empty(), |all, p| all.union(&PortSet::protocol(p)))
     }
 
     /// Whether policies of a kind have effect.

@@ -10,7 +10,7 @@ use super::policies::{OPEN, Policies, Ports};
 use super::port_table::{ALL, NONE, PortTable, PortsId};
 use super::rows::{Among, Lookup, Row, RulePorts, Rules, merged, rows};
 use super::{EndpointId, Engine, Passage};
-use palisade_netmodel::{Direction, NamedPort, Pod, PortSet, Protocol};
+use palisade_netmodel::{Direction, NamedPort, Pod, PortSet};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
@@ -69,10 +69,8 @@ impl Relation {
             builder.side(Direction::Egress),
         );
         let all = || engine.endpoints();
-        let carried = Protocol::ALL.into_iter();
-        let carried = carried.filter(|p| engine.world.profile.carries(*p));
         Self {
-            carried: carried.fold(PortSet::empty(), |all, p| all.union(&PortSet::protocol(p))),
+            carried: engine.world.profile.carried(),
             ports: builder.ports,
             ingress,
             egress,

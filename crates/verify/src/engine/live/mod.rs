@@ -35,7 +35,7 @@ use lists::{Choice, List};
 use nodes::{Home, Member, Node};
 use palisade_netmodel::{
     Direction, Enforcement, Labels, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PortSet,
-    Protocol, Selector, World,
+    Selector, World,
 };
 use policies::{Policy, PortList, Signature};
 use pool::Pool;
@@ -117,10 +117,8 @@ impl Live {
     /// the namespaces that they mean.
     #[must_use]
     pub fn new(world: &World) -> Self {
-        let carried = Protocol::ALL.into_iter();
-        let carried = carried.filter(|p| world.profile.carries(*p));
         let mut live = Self {
-            carried: carried.fold(PortSet::empty(), |all, p| all.union(&PortSet::protocol(p))),
+            carried: world.profile.carried(),
             ip_block_matches_pods: world.profile.ip_block_matches_pods,
             enforced: world.profile.cni.enforcement != Enforcement::NotEnforced,
             space: Space::default(),
