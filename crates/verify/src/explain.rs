@@ -3,7 +3,8 @@
 use crate::names;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Severity, Table, Verdict};
 use palisade_netmodel::{
-    Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Outcome, Pod, World, reference,
+    AuthorizationAction, Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Outcome,
+    Pod, Proxy, World, reference,
 };
 
 /// The whole answer for one flow, from the reference evaluator's own reasoning.
@@ -45,13 +46,17 @@ fn facts(world: &World, flow: &Flow, decision: &Decision) -> Vec<Fact> {
         Endpoint::Pod(pod) => world.pod(pod).map_or_else(String::new, describe_pod),
         Endpoint::Address(address) => format!("{address}, an address that is no pod's"),
     };
-    vec![
+    let mut facts = vec![
         fact("from", end(flow.source)),
         fact("to", end(flow.destination)),
         fact("port", format!("{}/{}", flow.port, flow.protocol)),
         fact("verdict", outcome(decision.outcome).to_owned()),
-        fact("wire", wire(decision.encryption).to_owned()),
-    ]
+    ];
+    // Nothing is on the wire of a connection that is refused.
+    if decision.outcome != Outcome::Deny {
+        facts.push(fact("wire", wire(decision.encryption).to_owned()));
+    }
+    facts
 }
 
 fn describe_pod(pod: &Pod) -> String {
@@ -182,6 +187,7 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
     // Policies add up, so one of those that isolate is enough: the one that selects the fewest pods.
     causes.sort_by_key(|c| (c.layer, std::cmp::Reverse(narrowness(world, c))));
     causes.dedup_by(|a, b| a.layer == b.layer && matches!(a.layer, Layer::Ingress | Layer::Egress));
+    let others = causes.iter().any(|c| c.layer != Layer::ClientTls);
     for cause in causes {
         let object = cause
             .subject
@@ -191,20 +197,51 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
             Layer::Node => "the end must exist: a live pod that accepts connections".to_owned(),
             Layer::Ingress => rule(world, flow, Direction::Ingress, &object),
             Layer::Egress => rule(world, flow, Direction::Egress, &object),
-            Layer::AdminEgress | Layer::AdminIngress | Layer::BaselineEgress | Layer::BaselineIngress => {
-                administrators(cause, &object)
-            }
+            Layer::AdminEgress
+            | Layer::AdminIngress
+            | Layer::BaselineEgress
+            | Layer::BaselineIngress => administrators(cause, &object),
+            // Told of the receiver, unless that is not known to refuse anything.
+            Layer::ClientTls if others => continue,
             Layer::ClientTls => format!("let the client send what the receiver accepts ({object})"),
-            Layer::PeerAuthentication => {
-                "bring the caller into the mesh, or accept plaintext on this port (`portLevelMtls` PERMISSIVE), which gives up the proof of encryption".to_owned()
-            }
-            Layer::Authorization => format!("add a rule for the caller's principal and port to {object}"),
+            Layer::PeerAuthentication => accept_or_send(world, flow),
+            Layer::Authorization => authorization(world, cause, &object),
         };
         if !out.contains(&advice) {
             out.push(advice);
         }
     }
     out
+}
+
+/// What to change in an AuthorizationPolicy that refuses, or that may.
+fn authorization(world: &World, cause: &Cause, object: &str) -> String {
+    let subject = cause.subject.as_ref().map(|s| &s.object);
+    let mut policies = world.authorization_policies.iter();
+    let policy = policies.find(|p| Some(&p.object) == subject);
+    match policy.map(|p| &p.action) {
+        Some(AuthorizationAction::Deny) => {
+            format!("narrow the DENY rule of {object} that matches: no ALLOW rule outweighs it")
+        }
+        Some(AuthorizationAction::Custom) => {
+            format!("let the external authorizer that {object} asks admit it")
+        }
+        _ => format!("add a rule for the caller's principal and port to {object}"),
+    }
+}
+
+/// What to change where the receiver refuses what the caller sends.
+fn accept_or_send(world: &World, flow: &Flow) -> String {
+    let enrolled = end_pod(world, flow.source)
+        .is_some_and(|pod| matches!(pod.proxy, Proxy::Sidecar { .. } | Proxy::Gateway));
+    let send = if enrolled {
+        "let the caller's proxy send mesh mTLS (by a Service that leads to the port, with no DestinationRule and no excluded port against it)"
+    } else {
+        "bring the caller into the mesh"
+    };
+    format!(
+        "{send}, or accept plaintext on this port (`portLevelMtls` PERMISSIVE), which gives up the proof of encryption"
+    )
 }
 
 /// What to change in an administrator's policy that refuses, or that may.
@@ -235,6 +272,18 @@ fn narrowness(world: &World, cause: &Cause) -> usize {
     policy.map_or(0, |p| p.pod_selector.requirements.len())
 }
 
+/// Labels by which one replica or one release differs from the next: a rule must not ask for them.
+const PASSING: [&str; 8] = [
+    "app.kubernetes.io/version",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "batch.kubernetes.io/job-completion-index",
+    "controller-revision-hash",
+    "helm.sh/chart",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+];
+
 /// A rule that would admit the flow, as YAML on one line.
 fn rule(world: &World, flow: &Flow, direction: Direction, object: &str) -> String {
     let (key, peer_end) = match direction {
@@ -247,7 +296,9 @@ fn rule(world: &World, flow: &Flow, direction: Direction, object: &str) -> Strin
             format!("{{ipBlock: {{cidr: {address}/{bits}}}}}")
         }
         Endpoint::Pod(_) => end_pod(world, peer_end).map_or_else(String::new, |pod| {
-            let labels = pod.labels.0.iter().map(|(k, v)| format!("{k}: {v:?}"));
+            let labels = pod.labels.0.iter();
+            let labels = labels.filter(|(key, _)| !PASSING.contains(&key.as_str()));
+            let labels = labels.map(|(k, v)| format!("{k}: {v:?}"));
             format!(
                 "{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {}}}}}, podSelector: {{matchLabels: {{{}}}}}}}",
                 pod.namespace,

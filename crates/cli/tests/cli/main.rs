@@ -10,6 +10,7 @@ mod capabilities;
 mod diff;
 mod documents;
 mod examples;
+mod explain;
 mod exposure;
 mod formats;
 mod learn;

@@ -116,3 +116,27 @@ fn eem_on_openshift() {
     }
     assert_eq!(text.matches("[PAL03").count(), 1, "{text}");
 }
+
+/// Without its policy, a data node of OpenSearch is open to the mesh: on the port that its Service leads to for
+/// certain, on others only to a process that uses the certificate itself. A list says so, and a difference too.
+#[test]
+fn what_is_gained_for_certain_and_what_depends() {
+    let variant = "examples/verrazzano/variants/single-node-opensearch.yaml";
+    let text = answer(&[
+        "diff",
+        "examples/verrazzano",
+        variant,
+        "--workloads",
+        "examples/verrazzano",
+    ]);
+    let row = |end: &str| {
+        let found = text.lines().find(|line| {
+            line.starts_with("= note: argocd/*, bobs-books/bobbys-front-end-adminserver")
+                && line.contains("→ verrazzano-system/vmi-system-es-data-0 on")
+                && line.ends_with(end)
+        });
+        assert!(found.is_some(), "{end}\n{text}");
+    };
+    row("on 9200/TCP, 9300/TCP, 15020-15021/TCP, 15090/TCP, all UDP ports, all SCTP ports");
+    row("on 1-9199/TCP, 9201-9299/TCP, 9301-15019/TCP, 15022-15089/TCP, 15091-65535/TCP, depends");
+}

@@ -84,13 +84,12 @@ fn sidecar(
         Outcome::Depends
     };
     because.push(client_tls::cause(world, flow, &ways));
-    if let Some(first) = tries.into_iter().next() {
-        because.extend(first.because);
-    }
-    if preferred == Outcome::Deny && outcome == Outcome::Depends {
-        let text =
-            "that is refused, and plaintext is not: a process that calls past its proxy passes";
-        because.push(plain_cause(Layer::ClientTls, outcome, text.to_owned()));
+    let mut tries = tries.into_iter();
+    because.extend(tries.next().into_iter().flat_map(|first| first.because));
+    if preferred == Outcome::Deny
+        && let (Some(sent), Some(second)) = (ways.get(1), tries.next())
+    {
+        other_way(*sent, second, because);
     }
     let plain = attempt(world, flow, receiver, Sent::Plaintext, (mode, &mode_cause));
     let encryption = if outcome != Outcome::Deny && plain.outcome == Outcome::Deny {
@@ -99,6 +98,34 @@ fn sidecar(
         Encryption::None
     };
     (outcome, encryption)
+}
+
+/// What becomes of the second way, where the first is refused. That a process could call past its proxy
+/// tells nothing if that is refused too; what else stands against a caller with a certificate does.
+fn other_way(sent: Sent, second: Try, because: &mut Vec<Cause>) {
+    let refused = second.outcome == Outcome::Deny;
+    let text = match (sent, refused) {
+        (Sent::Plaintext, true) => return,
+        (Sent::Plaintext, false) => {
+            "that is refused, and plaintext is not: a process that calls past its proxy passes"
+        }
+        (Sent::MeshMtls, true) => {
+            "mesh mTLS is refused too, from a process that uses the mesh certificate itself"
+        }
+        (Sent::MeshMtls, false) => {
+            "mesh mTLS is not refused: a process that uses the mesh certificate itself can pass"
+        }
+    };
+    let outcome = if refused {
+        Outcome::Deny
+    } else {
+        Outcome::Depends
+    };
+    because.push(plain_cause(Layer::ClientTls, outcome, text.to_owned()));
+    if sent == Sent::MeshMtls {
+        let steps = second.because.into_iter();
+        because.extend(steps.filter(|cause| cause.layer == Layer::Authorization));
+    }
 }
 
 fn attempt(

@@ -1,6 +1,7 @@
 //! The object that made the difference, from the reference's reasoning in both worlds.
 
 use super::ends::Key;
+use super::profile::Difference;
 use super::{Changed, Groups, Kind, Side};
 use crate::names;
 use palisade_diagnostics::Span;
@@ -16,21 +17,18 @@ pub(crate) type Place = (Option<Span>, String);
 pub(crate) fn add(
     groups: &mut Groups,
     (a, b): (&Side<'_>, &Side<'_>),
-    kind: Kind,
     (from, to): (&Key, &Key),
-    ports: PortSet,
+    difference: &Difference,
 ) {
-    let changed = Changed {
-        from: from.clone(),
-        to: to.clone(),
-        ports,
-    };
-    let port = telling_port(if kind == Kind::Lost { a } else { b }, to, &changed.ports);
+    let kind = difference.kind;
+    let side = if kind == Kind::Lost { a } else { b };
+    let port = telling_port(side, to, &difference.ports);
     let seen = port.and_then(|port| example((a, b), kind, (from, to), port));
+    let changed = parts((from, to), difference);
     let Some(example) = seen else {
         // Only which pods pass has changed, or no two flows show the difference alone.
         let group = groups.entry((kind, Vec::new())).or_default();
-        group.changed.push(changed);
+        group.changed.extend(changed);
         return;
     };
     let (objects, places) = causes(&example);
@@ -42,7 +40,23 @@ pub(crate) fn add(
     if !example.confirmed {
         group.disputed.get_or_insert(example.text);
     }
-    group.changed.push(changed);
+    group.changed.extend(changed);
+}
+
+/// What passes for certain, and what depends.
+fn parts((from, to): (&Key, &Key), difference: &Difference) -> impl Iterator<Item = Changed> {
+    let depends = difference.ports.difference(&difference.certain);
+    let parts = [(difference.certain.clone(), true), (depends, false)];
+    let (from, to) = (from.clone(), to.clone());
+    parts
+        .into_iter()
+        .filter(|(ports, _)| !ports.is_empty())
+        .map(move |(ports, certain)| Changed {
+            from: from.clone(),
+            to: to.clone(),
+            ports,
+            certain,
+        })
 }
 
 /// A port of the set that the destination declares, if there is one: people know it.

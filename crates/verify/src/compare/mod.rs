@@ -42,6 +42,8 @@ pub(crate) struct Changed {
     pub(crate) from: Key,
     pub(crate) to: Key,
     pub(crate) ports: PortSet,
+    /// Whether they pass for certain between all pods, in the world in which they pass.
+    pub(crate) certain: bool,
 }
 
 /// Differences of one kind with one cause.
@@ -104,8 +106,8 @@ pub fn compare(
             else {
                 continue;
             };
-            for (kind, ports) in profile::differences(&old, &new) {
-                culprit::add(&mut groups, (&a, &b), kind, (from, to), ports);
+            for difference in profile::differences(&old, &new) {
+                culprit::add(&mut groups, (&a, &b), (from, to), &difference);
             }
         }
         tick(done + 1, shared.len());

@@ -59,8 +59,17 @@ impl Profile {
     }
 }
 
+/// One way in which two profiles differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) kind: Kind,
+    pub(crate) ports: PortSet,
+    /// Those of the ports that pass for certain between every two pods, in the world in which they pass.
+    pub(crate) certain: PortSet,
+}
+
 /// How two profiles differ, and on which ports. Every difference is told; none is told twice.
-pub(crate) fn differences(old: &Profile, new: &Profile) -> Vec<(Kind, PortSet)> {
+pub(crate) fn differences(old: &Profile, new: &Profile) -> Vec<Difference> {
     if old == new {
         return Vec::new();
     }
@@ -68,17 +77,24 @@ pub(crate) fn differences(old: &Profile, new: &Profile) -> Vec<(Kind, PortSet)> 
     let only = |set: &PortSet, without: &PortSet| set.difference(without).intersection(&both);
     let weaker = only(&new.below_mesh, &old.below_mesh).union(&only(&new.plain, &old.plain));
     let stronger = only(&old.below_mesh, &new.below_mesh).union(&only(&old.plain, &new.plain));
-    let mut out = vec![
-        (Kind::Gained, new.may.difference(&old.may)),
-        (Kind::Lost, old.may.difference(&new.may)),
-        (Kind::Weaker, weaker),
-        (Kind::Stronger, stronger),
-        (Kind::LessCertain, only(&old.must, &new.must)),
-        (Kind::MoreCertain, only(&new.must, &old.must)),
+    let none = PortSet::empty();
+    let sets = [
+        (Kind::Gained, new.may.difference(&old.may), &new.must),
+        (Kind::Lost, old.may.difference(&new.may), &old.must),
+        (Kind::Weaker, weaker, &new.must),
+        (Kind::Stronger, stronger, &new.must),
+        (Kind::LessCertain, only(&old.must, &new.must), &none),
+        (Kind::MoreCertain, only(&new.must, &old.must), &new.must),
     ];
-    out.retain(|(_, ports)| !ports.is_empty());
+    let difference = |(kind, ports, must): (Kind, PortSet, &PortSet)| Difference {
+        kind,
+        certain: ports.intersection(must),
+        ports,
+    };
+    let mut out: Vec<Difference> = sets.into_iter().map(difference).collect();
+    out.retain(|difference| !difference.ports.is_empty());
     if out.is_empty() {
-        out.push((Kind::OtherPods, both));
+        out.push(difference((Kind::OtherPods, both, &none)));
     }
     out
 }

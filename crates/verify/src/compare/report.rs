@@ -13,8 +13,11 @@ const MAX_ROWS: usize = 12;
 /// Places of one finding.
 const MAX_PLACES: usize = 6;
 
-/// Sources, destinations and ports: all of the one with all of the other.
-type Row = (BTreeSet<Key>, BTreeSet<Key>, PortSet);
+/// Sources and destinations, all of the one with all of the other, and on what.
+type Row = (BTreeSet<Key>, BTreeSet<Key>, On);
+
+/// Ports, and whether they depend on something that is not known: what is certain comes first.
+type On = (bool, PortSet);
 
 /// Writes the report.
 pub(super) fn of(a: &Side<'_>, b: &Side<'_>, groups: &Groups) -> Report {
@@ -80,17 +83,19 @@ fn summary(groups: &Groups, appeared: usize, vanished: usize) -> String {
 
 /// Changes with equal ports and sources (then destinations) together: every pair once.
 fn rows(changed: &[Changed]) -> Vec<Row> {
-    let mut by_target: BTreeMap<(&Key, &PortSet), BTreeSet<Key>> = BTreeMap::new();
+    let mut by_target: BTreeMap<(&Key, bool, &PortSet), BTreeSet<Key>> = BTreeMap::new();
     for change in changed {
-        let sources = by_target.entry((&change.to, &change.ports)).or_default();
+        let on = (&change.to, !change.certain, &change.ports);
+        let sources = by_target.entry(on).or_default();
         sources.insert(change.from.clone());
     }
-    let mut rows: BTreeMap<(BTreeSet<Key>, &PortSet), BTreeSet<Key>> = BTreeMap::new();
-    for ((to, ports), sources) in by_target {
-        rows.entry((sources, ports)).or_default().insert(to.clone());
+    let mut rows: BTreeMap<(BTreeSet<Key>, bool, &PortSet), BTreeSet<Key>> = BTreeMap::new();
+    for ((to, depends, ports), sources) in by_target {
+        let row = rows.entry((sources, depends, ports)).or_default();
+        row.insert(to.clone());
     }
     rows.into_iter()
-        .map(|((from, ports), to)| (from, to, ports.clone()))
+        .map(|((from, depends, ports), to)| (from, to, (depends, ports.clone())))
         .collect()
 }
 
@@ -146,10 +151,17 @@ fn finding(
     if objects.is_empty() {
         out = out.note("no single object explains it");
     }
-    for (from, to, ports) in rows.iter().take(MAX_ROWS) {
+    // Of the other kinds, the title says all of it.
+    let comes_or_goes = matches!(kind, Kind::Gained | Kind::Lost);
+    for (from, to, (depends, ports)) in rows.iter().take(MAX_ROWS) {
         let from = describe(side, from, Role::Source).join(", ");
         let to = describe(side, to, Role::Destination).join(", ");
-        out = out.note(format!("{from} → {to} on {ports}"));
+        let sure = if *depends && comes_or_goes {
+            ", depends"
+        } else {
+            ""
+        };
+        out = out.note(format!("{from} → {to} on {ports}{sure}"));
     }
     if rows.len() > MAX_ROWS {
         out = out.note(format!(
@@ -246,17 +258,17 @@ fn lines(side: &Side<'_>, peers: Role, from: Vec<EndpointId>, to: Vec<EndpointId
 #[derive(Default)]
 struct Picture {
     nodes: BTreeMap<(String, String), bool>,
-    links: Vec<(Vec<NodeName>, Vec<NodeName>, String, Kind)>,
+    links: Vec<(Vec<NodeName>, Vec<NodeName>, On, Kind)>,
 }
 
 /// Namespace (empty: outside) and name.
 type NodeName = (String, String);
 
 impl Picture {
-    fn add(&mut self, side: &Side<'_>, kind: Kind, (from, to, ports): &Row) {
+    fn add(&mut self, side: &Side<'_>, kind: Kind, (from, to, on): &Row) {
         let from = self.ends(side, from);
         let to = self.ends(side, to);
-        self.links.push((from, to, ports.to_string(), kind));
+        self.links.push((from, to, on.clone(), kind));
     }
 
     fn ends(&mut self, side: &Side<'_>, keys: &BTreeSet<Key>) -> Vec<NodeName> {
@@ -301,22 +313,25 @@ impl Picture {
             out.dedup();
             out
         };
-        let links = self.links.iter().map(|(from, to, ports, kind)| Link {
-            from: indices(from),
-            to: indices(to),
-            ports: ports.clone(),
-            certain: !matches!(kind, Kind::LessCertain | Kind::OtherPods),
-            wire: match kind {
-                Kind::Weaker => Some("weaker wire".to_owned()),
-                Kind::Stronger => Some("stronger wire".to_owned()),
-                _ => None,
-            },
-            change: Some(match kind {
-                Kind::Gained => Change::Gained,
-                Kind::Lost => Change::Lost,
-                _ => Change::Changed,
-            }),
-        });
+        let links = self
+            .links
+            .iter()
+            .map(|(from, to, (depends, ports), kind)| Link {
+                from: indices(from),
+                to: indices(to),
+                ports: ports.to_string(),
+                certain: !depends,
+                wire: match kind {
+                    Kind::Weaker => Some("weaker wire".to_owned()),
+                    Kind::Stronger => Some("stronger wire".to_owned()),
+                    _ => None,
+                },
+                change: Some(match kind {
+                    Kind::Gained => Change::Gained,
+                    Kind::Lost => Change::Lost,
+                    _ => Change::Changed,
+                }),
+            });
         let nodes = self.nodes.iter().map(|((space, name), many)| Node {
             name: if space.is_empty() {
                 name.clone()
