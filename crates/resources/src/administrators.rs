@@ -370,7 +370,7 @@ fn one_peer(
     schema: Schema,
     action: Option<AdminAction>,
     mut fields: Fields<'_>,
-    key: &str,
+    key: &'static str,
     out: &mut Vec<Diagnostic>,
 ) -> Option<AdminPeer> {
     let node = fields.node(key)?;

@@ -40,8 +40,8 @@ pub(crate) fn outbound_word(mode: OutboundMode) -> &'static str {
 /// A `WorkloadSelector` under `key`, whose labels are under `inner`; empty if missing.
 pub(crate) fn workload_selector(
     fields: &mut Fields<'_>,
-    key: &str,
-    inner: &str,
+    key: &'static str,
+    inner: &'static str,
     out: &mut Vec<Diagnostic>,
 ) -> Labels {
     let Some(mut selector) = fields.map(key, "a workload selector", out) else {

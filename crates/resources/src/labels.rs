@@ -9,7 +9,11 @@ use palisade_yaml::{Fields, Node, Spanned, Value};
 const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
 
 /// Reads a map of labels under `key`.
-pub(crate) fn labels(fields: &mut Fields<'_>, key: &str, out: &mut Vec<Diagnostic>) -> Labels {
+pub(crate) fn labels(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    out: &mut Vec<Diagnostic>,
+) -> Labels {
     let pairs = fields.string_map(key, out);
     for (key, value) in &pairs {
         names::check_key(&key.value, key.span, "a label", out);

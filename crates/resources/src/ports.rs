@@ -46,7 +46,7 @@ pub(crate) fn number(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<u16> {
 /// The port number under `key`, if it is there.
 pub(crate) fn number_at(
     fields: &mut Fields<'_>,
-    key: &str,
+    key: &'static str,
     out: &mut Vec<Diagnostic>,
 ) -> Option<u16> {
     fields.node(key).and_then(|node| number(node, out))

@@ -8,7 +8,7 @@ use palisade_yaml::{Fields, Spanned};
 /// `what` is for example `a mode of mutual TLS`.
 pub(crate) fn choice<T: Copy>(
     fields: &mut Fields<'_>,
-    key: &str,
+    key: &'static str,
     what: &str,
     set: &[(&str, T)],
     out: &mut Vec<Diagnostic>,

@@ -16,7 +16,7 @@ pub(crate) const REPLICATED: u32 = 2;
 /// its spec.
 pub(crate) fn replicated(
     kind: &'static str,
-    ignored: &[&str],
+    ignored: &'static [&'static str],
     head: &Head,
     fields: &mut Fields<'_>,
     out: &mut Vec<Diagnostic>,
@@ -32,7 +32,7 @@ pub(crate) fn replicated(
 }
 
 /// Whether a count is written as 0.
-pub(crate) fn zero(spec: &mut Fields<'_>, key: &str, out: &mut Vec<Diagnostic>) -> bool {
+pub(crate) fn zero(spec: &mut Fields<'_>, key: &'static str, out: &mut Vec<Diagnostic>) -> bool {
     spec.int(key, 0..=i64::from(i32::MAX), out)
         .is_some_and(|count| count.value == 0)
 }

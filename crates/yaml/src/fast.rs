@@ -24,14 +24,14 @@ pub(crate) fn parse(
     limits: &Limits,
     plan: Plan,
 ) -> Option<Document> {
-    if part.as_bytes().contains(&b'\r') {
+    if memchr::memchr(b'\r', part.as_bytes()).is_some() {
         return None;
     }
     let mut reader = Reader {
         text: part,
         bytes: part.as_bytes(),
         at: 0,
-        builder: Builder::new(file, offset, limits, plan),
+        builder: Builder::new(file, offset, limits, plan).sized(part.len()),
         stack: Vec::new(),
         pending: None,
     };
@@ -78,7 +78,7 @@ impl Reader<'_, '_> {
             self.close((0, 0))?;
         }
         match self.builder.end_document() {
-            Step::Ready(document) => Some(document),
+            Step::Ready(document) => Some(*document),
             _ => None,
         }
     }

@@ -18,8 +18,12 @@ pub struct Spanned<T> {
 pub struct Fields<'d> {
     node: Node<'d>,
     what: &'static str,
-    /// The keys asked for, each ended by a line break: one allocation for all of them.
-    asked: String,
+    /// Which of the first entries were asked for, one bit each: what nearly every map needs, so that
+    /// the names below are looked at only where a key is unknown.
+    known: u64,
+    /// The keys asked for, and lists of those that are known and not read.
+    asked: Vec<&'static str>,
+    ignored: Vec<&'static [&'static str]>,
 }
 
 impl<'d> Fields<'d> {
@@ -33,7 +37,9 @@ impl<'d> Fields<'d> {
         Some(Self {
             node,
             what,
-            asked: String::new(),
+            known: 0,
+            asked: Vec::new(),
+            ignored: Vec::new(),
         })
     }
 
@@ -50,23 +56,32 @@ impl<'d> Fields<'d> {
     }
 
     /// The value of a key; `None` if it is absent or null.
-    pub fn node(&mut self, key: &str) -> Option<Node<'d>> {
+    pub fn node(&mut self, key: &'static str) -> Option<Node<'d>> {
         self.node_or_null(key).filter(|node| !node.is_null())
     }
 
     /// The value of a key, null included.
-    pub fn node_or_null(&mut self, key: &str) -> Option<Node<'d>> {
-        self.ask(key);
-        self.node.get(key)
-    }
-
-    fn ask(&mut self, key: &str) {
-        self.asked.push_str(key);
-        self.asked.push('\n');
+    pub fn node_or_null(&mut self, key: &'static str) -> Option<Node<'d>> {
+        let mut entries = self.node.entries().zip(0_u32..);
+        let found = entries.find(|((k, _), _)| k.text == key);
+        match found {
+            // Whoever asks twice, asked before.
+            Some((_, at)) if at < u64::BITS && self.known & 1 << at != 0 => {}
+            Some((_, at)) if at < u64::BITS => {
+                self.known |= 1 << at;
+                self.asked.push(key);
+            }
+            _ => self.asked.push(key),
+        }
+        found.map(|((_, node), _)| node)
     }
 
     /// A string.
-    pub fn string(&mut self, key: &str, out: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {
+    pub fn string(
+        &mut self,
+        key: &'static str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Option<Spanned<String>> {
         let node = self.node(key)?;
         self.read_string(node, key, out)
     }
@@ -94,7 +109,7 @@ impl<'d> Fields<'d> {
     /// A string that must be there.
     pub fn required_string(
         &mut self,
-        key: &str,
+        key: &'static str,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Spanned<String>> {
         if self.node(key).is_none() {
@@ -121,7 +136,7 @@ impl<'d> Fields<'d> {
     }
 
     /// A boolean.
-    pub fn bool(&mut self, key: &str, out: &mut Vec<Diagnostic>) -> Option<Spanned<bool>> {
+    pub fn bool(&mut self, key: &'static str, out: &mut Vec<Diagnostic>) -> Option<Spanned<bool>> {
         let node = self.node(key)?;
         let Some(value) = node.as_bool() else {
             out.push(wrong_type(node, key, "true or false"));
@@ -136,7 +151,7 @@ impl<'d> Fields<'d> {
     /// An integer in a range.
     pub fn int(
         &mut self,
-        key: &str,
+        key: &'static str,
         range: RangeInclusive<i64>,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Spanned<i64>> {
@@ -161,7 +176,11 @@ impl<'d> Fields<'d> {
     }
 
     /// A list of strings; items of another type are reported and left out.
-    pub fn strings(&mut self, key: &str, out: &mut Vec<Diagnostic>) -> Vec<Spanned<String>> {
+    pub fn strings(
+        &mut self,
+        key: &'static str,
+        out: &mut Vec<Diagnostic>,
+    ) -> Vec<Spanned<String>> {
         let items = self.list(key, out);
         items
             .into_iter()
@@ -172,7 +191,7 @@ impl<'d> Fields<'d> {
     /// A map of strings, as labels are; values of another type are reported and left out.
     pub fn string_map(
         &mut self,
-        key: &str,
+        key: &'static str,
         out: &mut Vec<Diagnostic>,
     ) -> Vec<(Spanned<String>, Spanned<String>)> {
         let Some(node) = self.node(key) else {
@@ -194,7 +213,7 @@ impl<'d> Fields<'d> {
     }
 
     /// The items of a list; empty if it is absent, null or (with a diagnostic) no list.
-    pub fn list(&mut self, key: &str, out: &mut Vec<Diagnostic>) -> Vec<Node<'d>> {
+    pub fn list(&mut self, key: &'static str, out: &mut Vec<Diagnostic>) -> Vec<Node<'d>> {
         let Some(node) = self.node(key) else {
             return Vec::new();
         };
@@ -208,7 +227,7 @@ impl<'d> Fields<'d> {
     /// The fields of a map under a key.
     pub fn map(
         &mut self,
-        key: &str,
+        key: &'static str,
         what: &'static str,
         out: &mut Vec<Diagnostic>,
     ) -> Option<Fields<'d>> {
@@ -217,36 +236,39 @@ impl<'d> Fields<'d> {
     }
 
     /// Keys that are known and not read.
-    pub fn ignore(&mut self, keys: &[&str]) {
-        for key in keys {
-            self.ask(key);
-        }
+    pub fn ignore(&mut self, keys: &'static [&'static str]) {
+        self.ignored.push(keys);
     }
 
     /// Warns of every key that nobody asked for.
     pub fn finish(self, out: &mut Vec<Diagnostic>) {
-        out.extend(self.unknown(Diagnostic::warning));
+        self.unknown(Diagnostic::warning, out);
     }
 
     /// Reports every key that nobody asked for as an error.
     pub fn finish_strict(self, out: &mut Vec<Diagnostic>) {
-        out.extend(self.unknown(Diagnostic::error));
+        self.unknown(Diagnostic::error, out);
     }
 
-    fn unknown(&self, new: fn(&'static str, String) -> Diagnostic) -> Vec<Diagnostic> {
-        let known = |key: &str| self.asked.lines().any(|a| a == key);
-        self.node
-            .entries()
-            .filter(|(key, _)| !known(key.text))
-            .map(|(key, _)| {
-                let title = format!("unknown field `{}` in {}", key.text, self.what);
-                let diagnostic = new("PAL0020", title).at(key.span, "");
-                match did_you_mean(key.text, self.asked.lines()) {
+    fn unknown(&self, new: fn(&'static str, String) -> Diagnostic, out: &mut Vec<Diagnostic>) {
+        for ((key, _), at) in self.node.entries().zip(0_u32..) {
+            let asked = match at < u64::BITS {
+                true => self.known & 1 << at != 0,
+                false => self.asked.contains(&key.text),
+            };
+            if asked || self.ignored.iter().any(|keys| keys.contains(&key.text)) {
+                continue;
+            }
+            let title = format!("unknown field `{}` in {}", key.text, self.what);
+            let diagnostic = new("PAL0020", title).at(key.span, "");
+            let ignored = self.ignored.iter().copied().flatten();
+            out.push(
+                match did_you_mean(key.text, self.asked.iter().chain(ignored).copied()) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic.help("remove it, or check its spelling and indentation"),
-                }
-            })
-            .collect()
+                },
+            );
+        }
     }
 }
 
@@ -326,5 +348,31 @@ mod tests {
             fields.finish_strict(out);
         });
         assert_eq!(strict, [(Severity::Error, title)]);
+    }
+
+    #[test]
+    fn a_map_of_any_size_has_only_its_unknown_fields_told() {
+        let keys: Vec<&'static str> = (0..130).map(|n| &*format!("k{n:03}").leak()).collect();
+        let text: String = keys.iter().map(|key| format!("{key}: 1\n")).collect();
+        let parsed = parse(FileId(0), &text, &Limits::default());
+        let (asked, rest) = keys.split_at(100);
+        let (ignored, unknown): (Vec<&str>, Vec<&str>) =
+            rest.iter().partition(|key| !key.ends_with('7'));
+        let mut out = Vec::new();
+        let mut fields = Fields::of(parsed.documents[0].root(), "the test", &mut out).unwrap();
+        for key in asked.iter().filter(|key| !key.ends_with('7')) {
+            for _ in 0..2 {
+                assert!(fields.node(key).is_some());
+            }
+        }
+        fields.ignore(ignored.leak());
+        fields.finish(&mut out);
+        let told = |key: &&str| out.iter().any(|d| d.title.contains(&format!("`{key}`")));
+        let wanted: Vec<&str> = keys.iter().copied().filter(|k| k.ends_with('7')).collect();
+        assert_eq!(
+            keys.iter().copied().filter(|k| told(k)).collect::<Vec<_>>(),
+            wanted
+        );
+        assert_eq!((out.len(), unknown.len()), (13, 3));
     }
 }

@@ -118,6 +118,15 @@ impl Document {
         }
     }
 
+    /// Makes room for what a text of `bytes` usually holds, as far as one object goes: growing step by
+    /// step costs more than reading.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        let bytes = bytes.min(1 << 14);
+        self.buffer.reserve(bytes / 3);
+        self.nodes.reserve(bytes / 24);
+        self.entries.reserve(bytes / 32);
+    }
+
     /// Copies a text into the buffer: its range there.
     pub(crate) fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);

@@ -71,7 +71,11 @@ fn settings(mesh: Node<'_>, out: &mut Vec<Diagnostic>) -> MeshSettings {
     found
 }
 
-fn text_of(fields: &mut Fields<'_>, key: &str, out: &mut Vec<Diagnostic>) -> Option<String> {
+fn text_of(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    out: &mut Vec<Diagnostic>,
+) -> Option<String> {
     let text = fields.string(key, out).map(|text| text.value);
     text.filter(|text| !text.is_empty())
 }

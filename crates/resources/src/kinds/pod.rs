@@ -85,8 +85,8 @@ fn read_status(mut fields: Fields<'_>, out: &mut Vec<Diagnostic>) -> Status {
 
 fn addresses(
     fields: &mut Fields<'_>,
-    one: &str,
-    many: &str,
+    one: &'static str,
+    many: &'static str,
     out: &mut Vec<Diagnostic>,
 ) -> Vec<IpAddr> {
     let mut found: Vec<IpAddr> = Vec::new();

@@ -71,7 +71,7 @@ pub(crate) fn parse_events(
                 if document.root().is_null() && document.span().start == document.span().end {
                     continue;
                 }
-                read.documents.push(document);
+                read.documents.push(*document);
             }
             Step::Bad(problems) => read.problems.append(problems),
             Step::Abandon(diagnostic) => {
@@ -168,7 +168,7 @@ fn last_lines(part: &str, place: usize) -> &str {
 /// What an event leads to.
 pub(crate) enum Step {
     Go,
-    Ready(Document),
+    Ready(Box<Document>),
     /// The document was read to its end and is bad in itself.
     Bad(Problems),
     /// Reading on would cost too much.
@@ -249,6 +249,12 @@ impl<'l> Builder<'l> {
             finished: false,
             closing: None,
         }
+    }
+
+    /// With room for the document of a text of `bytes`.
+    pub(crate) fn sized(mut self, bytes: usize) -> Self {
+        self.document.reserve(bytes);
+        self
     }
 
     fn small(&self, at: usize) -> u32 {
@@ -617,7 +623,7 @@ impl<'l> Builder<'l> {
             None => Step::Go,
             Some(root) => {
                 document.root = root;
-                Step::Ready(document)
+                Step::Ready(Box::new(document))
             }
         }
     }

@@ -114,6 +114,7 @@ impl Reader<'_> {
             file: self.file.0,
             ..Document::default()
         };
+        self.document.reserve(self.bytes.len() - self.at);
         self.skipped = 0;
         loop {
             self.space();
