@@ -4,26 +4,36 @@ use crate::run::{palisade, root};
 use std::fs;
 use std::process::Command;
 
-/// Answers of every kind: findings, notes, prerequisites, steps, tables.
-const COMMANDS: [&[&str]; 7] = [
-    &["lint", "examples/verrazzano", "--notes"],
-    &[
-        "lint",
-        "examples/fybrik",
-        "--policies",
-        "examples/fybrik/variants/np-isolation.yaml",
-    ],
-    &["verify", "examples/verrazzano"],
-    &["verify", "examples/cf-for-k8s"],
-    &["verify", "examples/eem"],
-    &["check", "examples/cf-for-k8s/expectations.yaml"],
-    &[
-        "explain",
-        "203.0.113.10",
-        "keycloak/keycloak",
-        "8080",
-        "examples/verrazzano",
-    ],
+/// Every command that answers in these formats, on every example system: findings, notes, prerequisites, steps, tables.
+const COMMANDS: [&str; 28] = [
+    "verify examples/verrazzano",
+    "verify examples/cf-for-k8s",
+    "verify examples/eem --all-toggles",
+    "verify examples/fybrik --toggle npIsolation --policies examples/fybrik/variants/np-isolation.yaml",
+    "verify examples/fybrik/m4d",
+    "lint examples/verrazzano --notes",
+    "lint examples/cf-for-k8s --notes",
+    "lint examples/eem --notes",
+    "lint examples/fybrik --policies examples/fybrik/variants/np-isolation.yaml",
+    "list examples/verrazzano --to keycloak",
+    "list examples/cf-for-k8s",
+    "list examples/eem --by pod",
+    "list examples/fybrik --exposed",
+    "explain 203.0.113.10 keycloak/keycloak 8080 examples/verrazzano",
+    "explain cf-system/cf-api-controllers cf-system/cf-api-server 80 examples/cf-for-k8s",
+    "explain kafka/my-cluster-kafka my-eem-ns/ibm-eem-operator 8443 examples/eem",
+    "explain fybrik-system/manager fybrik-system/opa-connector 8080 examples/fybrik",
+    "diff examples/verrazzano examples/verrazzano/variants/single-node-opensearch.yaml --workloads examples/verrazzano",
+    "diff examples/cf-for-k8s examples/cf-for-k8s/variants/external-db-and-blobstore-quarks.yaml --workloads examples/cf-for-k8s",
+    "diff examples/eem examples/eem/variants/egress-literal.yaml --workloads examples/eem",
+    "diff examples/fybrik examples/fybrik/variants/np-isolation.yaml --workloads examples/fybrik",
+    "exposure -n keycloak -l app=probe examples/verrazzano",
+    "exposure -n cf-workloads -l guid=1,process=web --named-port http=8080 examples/cf-for-k8s",
+    "exposure -n my-eem-ns -l app=probe examples/eem",
+    "exposure -n fybrik-blueprints -l app=probe examples/fybrik",
+    "check examples/cf-for-k8s/expectations.yaml",
+    "check examples/verrazzano/expectations.yaml",
+    "profiles",
 ];
 
 /// Runs `tools/validate-json.py`; skipped without the tools, an error where all checks have to run.
@@ -55,8 +65,10 @@ fn validate(schema: &str, text: &str) {
     );
 }
 
-fn output(command: &[&str], format: &str) -> String {
-    let ended = palisade(&root(), &[command, &["-o", format]].concat());
+fn output(command: &str, format: &str) -> String {
+    let mut arguments: Vec<&str> = command.split(' ').collect();
+    arguments.extend(["-o", format]);
+    let ended = palisade(&root(), &arguments);
     assert!(matches!(ended.code, 0 | 1), "{command:?}\n{}", ended.err);
     ended.out
 }
@@ -109,6 +121,18 @@ fn junit_is_xml_and_counts_its_tests() {
         let failures = text.matches("<failure ").count();
         let head = format!("tests=\"{tests}\" failures=\"{failures}\"");
         assert_eq!(text.matches(&head).count(), 2, "{head}\n{text}");
+    }
+}
+
+/// Pictures of all sizes are well-formed, so browsers open them.
+#[test]
+fn pictures_are_xml() {
+    let pictures = COMMANDS.iter().filter(|command| {
+        let verb = command.split(' ').next();
+        matches!(verb, Some("list" | "diff"))
+    });
+    for command in pictures {
+        validate("--xml", &output(command, "svg"));
     }
 }
 
