@@ -78,8 +78,19 @@ pub fn load(inputs: &[Input<'_>], options: &Options) -> Loaded {
     let mut loader = Loader::new(options);
     // Policies come last, so that their Namespace labels win over those of the workloads.
     let (last, first): (Vec<_>, Vec<_>) = inputs.iter().partition(|i| i.role == Role::Policies);
-    for input in first.into_iter().chain(last) {
-        loader.read(input);
+    let inputs: Vec<&Input<'_>> = first.into_iter().chain(last).collect();
+    // Each file by one thread or several; what they gave is put together in the order of the files.
+    for wave in waves(&inputs, WAVE, |input| input.text.len().max(WAVE / FILES)) {
+        let room = loader.told.room();
+        let gather = |input: &&Input<'_>| gather(input, &options.limits, room);
+        let size: usize = wave.iter().map(|input| input.text.len()).sum();
+        let gathered: Vec<Gathered> = match wave.len() > 1 && size > TASK {
+            true => wave.par_iter().map(gather).collect(),
+            false => wave.iter().map(gather).collect(),
+        };
+        for (input, gathered) in wave.iter().zip(gathered) {
+            loader.add(input, gathered);
+        }
     }
     loader.finish()
 }
@@ -118,6 +129,8 @@ struct Taken {
 /// Bytes of a task, and of all tasks that are read before what they gave is put together.
 const TASK: usize = 1 << 17;
 const WAVE: usize = 1 << 24;
+/// Most files of a wave: each may hold as many problems as are told at all.
+const FILES: usize = 64;
 
 impl Loader {
     /// A reader that has read nothing.
@@ -136,67 +149,15 @@ impl Loader {
 
     /// Reads a text. Texts of policies come after all others.
     pub fn read(&mut self, input: &Input<'_>) {
-        let limits = &self.options.limits.clone();
-        let (pieces, mut problems) = palisade_yaml::cut(input.file, input.text, limits);
-        let mut documents = Vec::new();
-        for piece in &pieces {
-            match piece {
-                Piece::Document(range) => documents.push(range.clone()),
-                Piece::List(list) => {
-                    self.documents(input, &documents, &mut problems);
-                    documents.clear();
-                    if !self.list(input, list) {
-                        self.documents(input, &[list.whole()], &mut problems);
-                    }
-                }
-            }
-        }
-        self.documents(input, &documents, &mut problems);
-        self.told.extend(problems.finish());
+        let gathered = gather(input, &self.options.limits, self.told.room());
+        self.add(input, gathered);
     }
 
-    fn documents(&mut self, input: &Input<'_>, ranges: &[Range<usize>], problems: &mut Problems) {
-        let tasks = ranges.iter().map(|range| Task { range, list: None });
-        let tasks: Vec<Task<'_>> = tasks.collect();
-        for wave in waves(&tasks, WAVE) {
-            for taken in read_all(input, wave, &self.options.limits, self.told.room()) {
-                for more in taken.problems {
-                    problems.append(more);
-                }
-                self.put(taken.finds, input.role);
-            }
-        }
-    }
-
-    /// Reads a large list item by item; false, and nothing is read, if it has to be read as a whole.
-    fn list(&mut self, input: &Input<'_>, list: &List) -> bool {
-        let limits = &self.options.limits;
-        let Some(around) = list.around(input.file, input.text, limits) else {
-            return false;
-        };
-        let Some(inherited) = read::list_type(around.root()) else {
-            return false;
-        };
-        let tasks = list.items().iter().map(|range| Task {
-            range,
-            list: Some((list, inherited)),
-        });
-        let tasks: Vec<Task<'_>> = tasks.collect();
-        let (mut all, mut room) = (Vec::new(), self.told.room());
-        for wave in waves(&tasks, WAVE) {
-            let most = room;
-            for taken in read_all(input, wave, limits, most) {
-                if taken.dependent {
-                    return false;
-                }
-                room = room.saturating_sub(most - taken.finds.room);
-                all.push(taken.finds);
-            }
-        }
-        for finds in all {
+    fn add(&mut self, input: &Input<'_>, gathered: Gathered) {
+        for finds in gathered.finds {
             self.put(finds, input.role);
         }
-        true
+        self.told.extend(gathered.problems.finish());
     }
 
     /// Adds what was read, in the order of the text.
@@ -287,13 +248,114 @@ impl Loader {
     }
 }
 
-/// Tasks in a row, about `bytes` of text in each part.
-fn waves<'t, 'a>(tasks: &'t [Task<'a>], bytes: usize) -> impl Iterator<Item = &'t [Task<'a>]> {
-    let mut rest = tasks;
+/// What a text holds, in its order.
+struct Gathered {
+    finds: Vec<Finds>,
+    problems: Problems,
+}
+
+/// Reads a text; of problems with its objects about as many are kept as there is `room` for.
+fn gather(input: &Input<'_>, limits: &Limits, room: usize) -> Gathered {
+    let (pieces, problems) = palisade_yaml::cut(input.file, input.text, limits);
+    let mut gatherer = Gatherer {
+        input,
+        limits,
+        room,
+        finds: Vec::new(),
+        problems,
+    };
+    let mut documents = Vec::new();
+    for piece in &pieces {
+        match piece {
+            Piece::Document(range) => documents.push(range.clone()),
+            Piece::List(list) => {
+                gatherer.documents(&documents);
+                documents.clear();
+                if !gatherer.list(list) {
+                    gatherer.documents(&[list.whole()]);
+                }
+            }
+        }
+    }
+    gatherer.documents(&documents);
+    Gathered {
+        finds: gatherer.finds,
+        problems: gatherer.problems,
+    }
+}
+
+/// Reads the pieces of one text.
+struct Gatherer<'i, 't> {
+    input: &'i Input<'t>,
+    limits: &'i Limits,
+    room: usize,
+    finds: Vec<Finds>,
+    problems: Problems,
+}
+
+impl Gatherer<'_, '_> {
+    fn documents(&mut self, ranges: &[Range<usize>]) {
+        let tasks = ranges.iter().map(|range| Task { range, list: None });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        for wave in waves(&tasks, WAVE, Task::len) {
+            let most = self.room;
+            for taken in read_all(self.input, wave, self.limits, most) {
+                for more in taken.problems {
+                    self.problems.append(more);
+                }
+                self.take(taken.finds, most);
+            }
+        }
+    }
+
+    fn take(&mut self, finds: Finds, most: usize) {
+        self.room = self.room.saturating_sub(most - finds.room);
+        self.finds.push(finds);
+    }
+
+    /// Reads a large list item by item; false, and nothing is read, if it has to be read as a whole.
+    fn list(&mut self, list: &List) -> bool {
+        let Input { file, text, .. } = *self.input;
+        let Some(around) = list.around(file, text, self.limits) else {
+            return false;
+        };
+        let Some(inherited) = read::list_type(around.root()) else {
+            return false;
+        };
+        let tasks = list.items().iter().map(|range| Task {
+            range,
+            list: Some((list, inherited)),
+        });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        let before = (self.finds.len(), self.room);
+        for wave in waves(&tasks, WAVE, Task::len) {
+            let most = self.room;
+            for taken in read_all(self.input, wave, self.limits, most) {
+                if taken.dependent {
+                    self.finds.truncate(before.0);
+                    self.room = before.1;
+                    return false;
+                }
+                self.take(taken.finds, most);
+            }
+        }
+        true
+    }
+}
+
+impl Task<'_> {
+    fn len(&self) -> usize {
+        self.range.len()
+    }
+}
+
+/// Items in a row, about `bytes` of text in each part.
+fn waves<T>(items: &[T], bytes: usize, len: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = items;
     std::iter::from_fn(move || {
         let mut size = 0;
-        let full = rest.iter().position(|task| {
-            size += task.range.len();
+        let full = rest.iter().position(|item| {
+            size += len(item);
             size >= bytes
         });
         let (wave, after) = rest.split_at(full.map_or(rest.len(), |last| last + 1));
@@ -305,7 +367,7 @@ fn waves<'t, 'a>(tasks: &'t [Task<'a>], bytes: usize) -> impl Iterator<Item = &'
 /// Reads tasks, all at the same time if that pays. Of each part at most `room` problems are kept.
 fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, room: usize) -> Vec<Taken> {
     let how = (skip::plan(input.role), room);
-    let parts: Vec<&[Task<'_>]> = waves(tasks, TASK).collect();
+    let parts: Vec<&[Task<'_>]> = waves(tasks, TASK, Task::len).collect();
     let part = |part: &&[Task<'_>]| read_part(input, part, limits, how);
     if parts.len() < 3 {
         parts.iter().map(part).collect()

@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 use palisade_diagnostics::FileId;
-use palisade_resources::{Input, Loaded, Options, Role, load};
+use palisade_resources::{Input, Loaded, Loader, Options, Role, load};
 use std::fmt::Write as _;
 
 fn read(text: &str) -> Loaded {
@@ -142,5 +142,70 @@ fn items_of_a_typed_list_inherit_its_type_wherever_it_stands() {
         let loaded = read(&text);
         assert_eq!(loaded.diagnostics, []);
         assert_eq!(loaded.world.pods.len(), 3000);
+    }
+}
+
+/// Everything that was loaded, places too.
+fn all(loaded: &Loaded) -> String {
+    format!("{}{loaded:?}", world(loaded))
+}
+
+#[test]
+fn many_files_give_the_same_by_any_number_of_threads() {
+    let objects = objects(3000);
+    // Files of all sizes: one object, hundreds, a list, nothing, what is not YAML.
+    let mut texts: Vec<String> = Vec::new();
+    let mut rest = objects.as_slice();
+    for number in 0_usize.. {
+        let size = [1, 250, 2, 40, 600, 3][number % 6].min(rest.len());
+        let (part, after) = rest.split_at(size);
+        rest = after;
+        texts.push(match number % 6 {
+            1 => format!(
+                r#"{{"kind":"List","apiVersion":"v1","items":[{}]}}"#,
+                part.join(",")
+            ),
+            _ => part.join("\n---\n"),
+        });
+        if number % 7 == 3 {
+            texts.push("a: [\n---\na: 1\na: 2\n".to_owned());
+        }
+        if rest.is_empty() {
+            break;
+        }
+    }
+    texts.resize(texts.len() + 100, "kind: Pod\n".to_owned());
+    let roles = [Role::Both, Role::Both, Role::Policies, Role::Workloads];
+    let inputs: Vec<Input<'_>> = texts
+        .iter()
+        .zip(0..)
+        .zip(roles.into_iter().cycle())
+        .map(|((text, file), role)| Input {
+            file: FileId(file),
+            text,
+            role,
+        })
+        .collect();
+    for max_diagnostics in [1000, 90] {
+        let mut options = Options::default();
+        options.limits.max_diagnostics = max_diagnostics;
+        let by = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            pool.unwrap().install(|| all(&load(&inputs, &options)))
+        };
+        let one = by(1);
+        assert!(one.len() > 1 << 20 && one.contains("not YAML"));
+        for threads in [2, 5] {
+            assert!(by(threads) == one, "{threads} threads");
+        }
+        // One file after the other, those of policies last.
+        let mut loader = Loader::new(&options);
+        for last in [false, true] {
+            let these = inputs
+                .iter()
+                .filter(|input| (input.role == Role::Policies) == last);
+            these.for_each(|input| loader.read(input));
+        }
+        assert!(all(&loader.finish()) == one);
     }
 }
