@@ -150,7 +150,7 @@ fn wrong(span: Span, field: &str, known: &str) -> Diagnostic {
     .help(format!("write `{field}:` with {known}"))
 }
 
-fn side(fields: &mut Fields<'_>, key: &str, out: &mut Vec<Diagnostic>) -> Option<Side> {
+fn side(fields: &mut Fields<'_>, key: &'static str, out: &mut Vec<Diagnostic>) -> Option<Side> {
     let Some(node) = fields.node(key) else {
         out.push(wrong(
             fields.span(),
