@@ -1,6 +1,7 @@
 //! Values that nobody looks at: checked like all others, and not kept.
 
-use super::{Builder, FEW, Step, canonical_key, duplicate};
+use super::entries::{FEW, canonical_key, duplicate};
+use super::{Builder, Step};
 use crate::tree::{Content, Entry};
 use palisade_diagnostics::Span;
 use std::collections::HashMap;
