@@ -91,7 +91,8 @@ impl Reader {
                 continue;
             } else if directory {
                 self.walk(&path, depth + 1, files);
-            } else if is_manifest(&path) && path.is_file() {
+            } else if is_manifest(&path) && (path.is_file() || !path.exists()) {
+                // A link that leads nowhere may be a policy that is missing: opening it says so.
                 files.push(path);
             }
         }

@@ -5,17 +5,60 @@ use palisade_diagnostics::Diagnostic;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 use tempfile::{Builder, NamedTempFile, TempDir};
 
 /// The file that lists what Palisade wrote into a directory, so that it may be replaced.
 pub(crate) const MARKER: &str = ".palisade";
+
+/// How the names of temporary files and directories begin.
+const TEMPORARY: &str = ".palisade-";
+/// The same for a directory that waits to be replaced.
+const ASIDE: &str = ".palisade-old-";
+/// After so long nobody is writing any more: an interrupted run left it.
+const STALE: Duration = Duration::from_secs(60 * 60);
+
+/// Removes what interrupted runs left in a directory.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let made_up = name.to_str().and_then(|name| {
+            name.strip_prefix(ASIDE)
+                .or_else(|| name.strip_prefix(TEMPORARY))
+        });
+        // The library makes up six letters and digits.
+        let ours = made_up.is_some_and(|rest| {
+            rest.len() == 6 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+        let age = |data: fs::Metadata| data.modified().ok()?.elapsed().ok();
+        let Ok(data) = entry.metadata() else { continue };
+        let directory = data.is_dir();
+        if !ours || age(data).is_none_or(|age| age < STALE) {
+            continue;
+        }
+        let _ = if directory {
+            fs::remove_dir_all(entry.path())
+        } else {
+            fs::remove_file(entry.path())
+        };
+    }
+}
+
+/// A temporary file beside the one that it becomes.
+fn temporary_in(parent: &Path) -> io::Result<NamedTempFile> {
+    sweep(parent);
+    Builder::new().prefix(TEMPORARY).tempfile_in(parent)
+}
 
 /// Writes one file whole.
 pub(crate) fn file(path: &Path, text: &str) -> Result<(), Failure> {
     let refuse = |error: &io::Error| cannot_write(path, error);
     let parent = parent(path);
     fs::create_dir_all(&parent).map_err(|e| refuse(&e))?;
-    let mut temporary = NamedTempFile::new_in(&parent).map_err(|e| refuse(&e))?;
+    let mut temporary = temporary_in(&parent).map_err(|e| refuse(&e))?;
     temporary
         .write_all(text.as_bytes())
         .and_then(|()| temporary.as_file().sync_all())
@@ -34,7 +77,7 @@ pub(crate) fn mend(path: &Path, text: &str) -> Result<(), Failure> {
     if permissions.readonly() {
         return Err(refuse(&io::ErrorKind::PermissionDenied.into()));
     }
-    let mut temporary = NamedTempFile::new_in(parent(&place)).map_err(|e| refuse(&e))?;
+    let mut temporary = temporary_in(&parent(&place)).map_err(|e| refuse(&e))?;
     temporary
         .write_all(text.as_bytes())
         .and_then(|()| temporary.as_file().sync_all())
@@ -53,8 +96,9 @@ pub(crate) fn directory(path: &Path, files: &[(String, String)]) -> Result<(), F
     let place = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let parent = parent(place);
     fs::create_dir_all(&parent).map_err(|e| refuse(&e))?;
+    sweep(&parent);
     let temporary = Builder::new()
-        .prefix(".palisade-")
+        .prefix(TEMPORARY)
         .tempdir_in(&parent)
         .map_err(|e| refuse(&e))?;
     for (name, text) in files {
@@ -119,9 +163,7 @@ fn swap(new: TempDir, path: &Path) -> io::Result<()> {
         let _ = new.keep();
         return Ok(());
     }
-    let old = Builder::new()
-        .prefix(".palisade-old-")
-        .tempdir_in(parent(path))?;
+    let old = Builder::new().prefix(ASIDE).tempdir_in(parent(path))?;
     let aside = old.path().join("old");
     fs::rename(path, &aside)?;
     if let Err(error) = fs::rename(new.path(), path) {

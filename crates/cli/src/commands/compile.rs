@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     if arguments.out.is_none() && layout.name != STREAM {
         return Err(needs_directory(layout.name));
     }
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let needs = Needs {
         matrix: true,
         manifests: true,
@@ -115,7 +115,7 @@ fn chart(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Fai
     let Some(out) = &arguments.out else {
         return Err(needs_directory(HELM));
     };
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let needs = Needs {
         matrix: true,
         manifests: true,

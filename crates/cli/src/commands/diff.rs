@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 
 /// Compares.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let mut reader = Reader::default();
     let mut common = Vec::new();
     for path in &arguments.workloads {

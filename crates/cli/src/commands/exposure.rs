@@ -60,7 +60,7 @@ fn pair(word: &str) -> Result<(String, String), String> {
 
 /// Answers.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let ports = list::ports(&arguments.port)?;
     let (project, world) = arguments.world.load()?;
     if !world.namespaces.contains_key(&arguments.namespace) {

@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
 
 /// Learns.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let (project, world) = arguments.world.read(terminal)?;
     progress.done(terminal, "read");
     let text = if arguments.flows.is_empty() {

@@ -137,7 +137,7 @@ fn read_and_lint(
     lints: &[&'static Lint],
     terminal: &mut Terminal<'_>,
 ) -> Result<Answer, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let sources = SourceArgs {
         manifests: match arguments.path.as_os_str() == "-" {
             true => vec![arguments.path.clone()],

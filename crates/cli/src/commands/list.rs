@@ -58,7 +58,7 @@ enum Granularity {
 
 /// Lists.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let ports = ports(&arguments.port)?;
     let (project, mut world) = arguments.world.read(terminal)?;
     if let Some(name) = &arguments.profile {

@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
 
 /// Verifies.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut progress = Progress::new();
+    let mut progress = Progress::new(terminal);
     let needs = Needs {
         matrix: true,
         manifests: true,

@@ -19,4 +19,5 @@ mod lints;
 mod profiles;
 mod readme;
 mod reviewed;
+mod robust;
 mod run;
