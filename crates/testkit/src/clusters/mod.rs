@@ -4,9 +4,11 @@
 //! Everything follows from the [`Shape`]: the same shape gives the same bytes. A workload's replicas
 //! are equal in all that a policy can see, unless [`Shape::unique_labels`] says otherwise.
 
+mod intent;
 mod text;
 mod world;
 
+pub use intent::intent;
 pub use text::{Style, pieces, text};
 pub use world::world;
 

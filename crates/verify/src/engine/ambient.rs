@@ -32,7 +32,7 @@ const PROBES: [IpAddr; 2] = [
 #[derive(Debug)]
 pub(super) struct Ambient<'w> {
     /// Whether any pod is captured, or a waypoint's.
-    in_use: bool,
+    pub(super) in_use: bool,
     /// Per endpoint: what a captured pod's ztunnel does.
     receivers: Vec<Option<Receiver<'w>>>,
     /// Per waypoint of the world: the endpoints of its live pods.

@@ -5,7 +5,6 @@
 
 mod ambient;
 mod authorization;
-mod bits;
 mod cells;
 mod client;
 mod endpoints;
@@ -20,12 +19,12 @@ mod rows;
 mod tiers;
 mod ztunnel;
 
-pub(crate) use bits::Bits;
 use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
 pub use live::{Connection, Edit, Effect, HalfChange, Live, Moved};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
+pub(crate) use port_table::PortsId;
 pub use relation::Relation;
 pub(crate) use relation::Word;
 pub use tiers::AdminRuleId;
@@ -39,6 +38,7 @@ use palisade_netmodel::{
 };
 use peers::Directory;
 use policies::Policies;
+use roaring::RoaringBitmap;
 use std::net::IpAddr;
 use tiers::Tiers;
 
@@ -322,7 +322,7 @@ impl<'w> Engine<'w> {
     }
 
     /// What the policies of all tiers say at one end, whatever node it is on.
-    fn policed(
+    pub(crate) fn policed(
         &self,
         direction: Direction,
         source: EndpointId,
@@ -346,6 +346,22 @@ impl<'w> Engine<'w> {
         !self.endpoints.traits(destination).proxy
             && !self.shares_node(source, destination)
             && !self.shares_node(destination, source)
+    }
+
+    /// Whether a proxy of the mesh receives connections to an endpoint.
+    pub(crate) fn is_proxied(&self, endpoint: EndpointId) -> bool {
+        self.endpoints.traits(endpoint).proxy
+    }
+
+    /// Whether ambient mode may have a part in connections to an endpoint.
+    pub(crate) fn may_cross(&self, destination: EndpointId) -> bool {
+        self.ambient.in_use && self.is_proxied(destination)
+    }
+
+    /// Every such endpoint.
+    pub(crate) fn crossed(&self) -> RoaringBitmap {
+        let all = self.endpoints().filter(|_| self.ambient.in_use);
+        all.filter(|e| self.may_cross(*e)).map(|e| e.0).collect()
     }
 
     /// Whether `peer` is the node of `subject`, or lives on its host network: always admitted

@@ -49,6 +49,14 @@ impl PortTable {
         self.sets.get(id as usize).cloned().unwrap_or_default()
     }
 
+    /// Whether every port of `inner` is in `outer`.
+    pub(crate) fn holds(&self, outer: PortsId, inner: PortsId) -> bool {
+        outer == inner
+            || outer == ALL
+            || inner == NONE
+            || outer != NONE && self.set(inner).difference(&self.set(outer)).is_empty()
+    }
+
     /// Ports in either.
     pub(crate) fn union(&mut self, a: PortsId, b: PortsId) -> PortsId {
         match (a.min(b), a.max(b)) {
@@ -84,6 +92,8 @@ mod tests {
             assert_eq!(table.union(b, a), both);
         }
         assert_eq!((table.union(a, NONE), table.union(ALL, a)), (a, ALL));
+        assert!(table.holds(both, a) && table.holds(ALL, both) && table.holds(NONE, NONE));
+        assert!(!table.holds(a, both) && !table.holds(a, b) && !table.holds(NONE, a));
         assert_eq!(table.number(PortSet::all()), ALL);
     }
 }

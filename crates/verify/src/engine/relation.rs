@@ -8,7 +8,7 @@
 use super::peers::Peers;
 use super::policies::{OPEN, Policies, Ports};
 use super::port_table::{ALL, NONE, PortTable, PortsId};
-use super::rows::{Among, Lookup, Row, RulePorts, Rules, merged, rows};
+use super::rows::{Among, Lookup, Row, RulePorts, Rules, merged, rows, touch};
 use super::{EndpointId, Engine, Passage};
 use palisade_netmodel::{Direction, NamedPort, Pod, PortSet};
 use roaring::RoaringBitmap;
@@ -141,6 +141,85 @@ impl Relation {
             into: into.get(*profile as usize).copied().unwrap_or((NONE, NONE)),
         })
         .collect()
+    }
+
+    /// The number of a port set.
+    pub(crate) fn number(&mut self, ports: PortSet) -> PortsId {
+        self.ports.number(ports)
+    }
+
+    /// The peers for whom the policies of an endpoint let something pass that is not on a list of who may
+    /// use which ports. Cost: the rows of its profile times the entries of the list, up to the last one that
+    /// is needed.
+    pub(crate) fn beyond<'p>(
+        &mut self,
+        direction: Direction,
+        subject: EndpointId,
+        allowed: &(impl Iterator<Item = (&'p RoaringBitmap, PortsId)> + Clone),
+    ) -> RoaringBitmap {
+        let mut out = RoaringBitmap::new();
+        let side = match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        };
+        let rows = side.profile(subject).into_iter().flat_map(|p| &p.rows);
+        for row in rows.filter(|row| row.may != NONE) {
+            let mut rest = row.peers.clone();
+            for (peers, ports) in allowed.clone() {
+                if rest.is_empty() {
+                    break;
+                }
+                if self.ports.holds(ports, row.may) {
+                    rest -= peers;
+                }
+            }
+            // Nothing on the list allows all of it: several entries together may.
+            let mut together = Vec::new();
+            for (peers, ports) in allowed.clone().filter(|_| !rest.is_empty()) {
+                touch(
+                    &mut self.ports,
+                    &mut together,
+                    &(peers & &rest),
+                    ports,
+                    true,
+                );
+            }
+            for entry in &together {
+                if self.ports.holds(entry.must, row.may) {
+                    rest -= &entry.peers;
+                }
+            }
+            out |= rest;
+        }
+        out
+    }
+
+    /// Those of some peers for whom not all of some ports pass for certain by the policies of an endpoint.
+    /// Cost: the rows of its profile.
+    pub(crate) fn short_of(
+        &mut self,
+        direction: Direction,
+        subject: EndpointId,
+        (wanted, peers): (PortSet, &RoaringBitmap),
+    ) -> RoaringBitmap {
+        if wanted.is_empty() {
+            return RoaringBitmap::new();
+        }
+        if !wanted.difference(&self.carried).is_empty() {
+            return peers.clone();
+        }
+        let wanted = self.ports.number(wanted);
+        let side = match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        };
+        let mut rest = peers.clone();
+        for row in side.profile(subject).into_iter().flat_map(|p| &p.rows) {
+            if self.ports.holds(row.must, wanted) {
+                rest -= &row.peers;
+            }
+        }
+        rest
     }
 
     /// How many ordered pairs of endpoints may connect on some port. Rows of equal passage count at once.

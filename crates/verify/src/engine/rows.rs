@@ -111,7 +111,7 @@ fn resolved(
 }
 
 /// Adds ports for some peers: rows that hold only some of them are split.
-fn touch(
+pub(crate) fn touch(
     table: &mut PortTable,
     rows: &mut Vec<Row>,
     peers: &RoaringBitmap,

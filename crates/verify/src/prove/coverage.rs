@@ -7,22 +7,15 @@ use palisade_diagnostics::{Diagnostic, Severity};
 use palisade_netmodel::{
     ClaimScope, Component, Direction, Fidelity, MeshMode, MtlsMode, Party, Phase, Proxy,
 };
+use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
 
 /// Adds what makes the comparison less than complete.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
     undeclared_workloads(context, findings);
     for (index, component) in context.intent.components.iter().enumerate() {
-        let here: Vec<EndpointId> = context
-            .engine
-            .endpoints()
-            .filter(|e| {
-                context
-                    .declared
-                    .component(index)
-                    .is_some_and(|bits| bits.contains(e.index()))
-            })
-            .collect();
+        let here = context.declared.component(index).into_iter().flatten();
+        let here: Vec<EndpointId> = here.map(EndpointId).collect();
         identity(context, component, &here, findings);
         mesh(context, component, &here, findings);
     }
@@ -32,6 +25,9 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
 /// Workloads in a zone's default deny that no component covers: nothing is declared for them.
 fn undeclared_workloads(context: &Context<'_>, findings: &mut Findings) {
     let engine = context.engine;
+    let components =
+        (0..context.intent.components.len()).filter_map(|c| context.declared.component(c));
+    let known = components.fold(RoaringBitmap::new(), |all, here| all | here);
     let mut unknown = BTreeSet::new();
     let mut place = None;
     for endpoint in engine.endpoints() {
@@ -45,13 +41,7 @@ fn undeclared_workloads(context: &Context<'_>, findings: &mut Findings) {
         if !claim.is_some_and(|c| matches!(c.scope, ClaimScope::Zone(_))) {
             continue;
         }
-        let known = (0..context.intent.components.len()).any(|c| {
-            context
-                .declared
-                .component(c)
-                .is_some_and(|bits| bits.contains(endpoint.index()))
-        });
-        if !known {
+        if !known.contains(endpoint.0) {
             place = place.or(pod.origin.0);
             unknown.insert(Names::new(engine).endpoint(endpoint));
         }

@@ -67,7 +67,7 @@ fn other_callers(context: &Context<'_>, index: usize, grant: &Grant) -> Vec<Weak
     let Some((_, to)) = context.declared.ends(index) else {
         return weak;
     };
-    for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+    for destination in to.iter().map(EndpointId) {
         let claimed = context
             .declared
             .claim(palisade_netmodel::Direction::Ingress, destination);
@@ -98,8 +98,8 @@ fn pairs_of(context: &Context<'_>, grant: usize) -> Vec<(EndpointId, EndpointId)
         return Vec::new();
     };
     let mut out = Vec::new();
-    for source in engine.endpoints().filter(|e| from.contains(e.index())) {
-        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+    for source in from.iter().map(EndpointId) {
+        for destination in to.iter().map(EndpointId) {
             if engine.is_pair(source, destination) {
                 out.push((source, destination));
             }
@@ -144,7 +144,7 @@ fn asserted(context: &Context<'_>, destination: EndpointId) -> PortSet {
     let mut out = PortSet::empty();
     for (index, component) in context.intent.components.iter().enumerate() {
         let here = context.declared.component(index);
-        if !here.is_some_and(|bits| bits.contains(destination.index())) {
+        if !here.is_some_and(|bits| bits.contains(destination.0)) {
             continue;
         }
         for port in component.ports.iter().filter(|p| p.serves == Serves::Tls) {

@@ -8,11 +8,12 @@ use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{
     Direction, HBONE_PORT, NamespaceMatch, NetworkPolicy, Peer, PortSet, Protocol, Rule,
 };
+use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 
 /// Why a connection gets in (or out) at the end that claims otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Gap {
+pub(super) enum Gap {
     /// A rule admits it.
     Rule(Direction, RuleId),
     /// A rule of an administrator's policy accepts it.
@@ -24,25 +25,26 @@ enum Gap {
 }
 
 /// One undeclared pair.
-#[derive(Debug, Clone)]
-struct Opening {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
     ends: (EndpointId, EndpointId),
     ports: PortSet,
 }
 
 /// The pairs of one gap: those that pass for certain, and those that may.
-#[derive(Debug, Default)]
-struct Pairs {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pairs {
     certain: Vec<Opening>,
     perhaps: Vec<Opening>,
 }
 
-type Groups = BTreeMap<Gap, Pairs>;
+pub(super) type Groups = BTreeMap<Gap, Pairs>;
 
 /// Adds a finding for each rule, and for each claim without a policy, that lets undeclared
 /// connections pass.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
-    for (gap, pairs) in &group(context) {
+    let whole = (context.intent, &context.declared, context.engine);
+    for (gap, pairs) in &group(context, &context.suspects.of_excess(whole)) {
         // What passes for certain is the finding; what may pass by the same gap is a note on it.
         let (openings, certain) = if pairs.certain.is_empty() {
             (&pairs.perhaps, false)
@@ -88,12 +90,13 @@ fn perhaps(context: &Context<'_>, openings: &[Opening]) -> String {
     )
 }
 
-fn group(context: &Context<'_>) -> Groups {
+/// The undeclared pairs among suspects: destinations by source.
+pub(super) fn group(context: &Context<'_>, suspects: &[RoaringBitmap]) -> Groups {
     let engine = context.engine;
     let mut groups = Groups::new();
-    for source in engine.endpoints() {
+    for (source, destinations) in engine.endpoints().zip(suspects) {
         let out = context.declared.claim(Direction::Egress, source);
-        for destination in engine.endpoints() {
+        for destination in destinations.iter().map(EndpointId) {
             let into = context.declared.claim(Direction::Ingress, destination);
             if (out.is_none() && into.is_none()) || !engine.is_pair(source, destination) {
                 continue;
@@ -160,6 +163,11 @@ fn gaps(
         return Vec::new();
     }
     let mut rest = ports.clone();
+    if !context.engine.may_cross(destination) {
+        // The pod's own node passes whatever policies say: nothing is at fault.
+        let policed = context.engine.policed(direction, source, destination);
+        rest = rest.intersection(&policed.may);
+    }
     let mut out = Vec::new();
     for (rule, ports) in context
         .engine

@@ -2,31 +2,32 @@
 
 use super::replay::{Expect, Witness, reasons, replay};
 use super::{Context, Findings, Flow};
-use crate::engine::{Bits, EndpointId, Passage};
+use crate::engine::{EndpointId, Passage};
 use crate::names::Names;
 use palisade_diagnostics::Diagnostic;
 use palisade_netmodel::{
     Cause, Decision, Direction, Fidelity, Grant, Layer, Outcome, Party, Phase, PortSet, Protocol,
 };
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a declared flow ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+pub(super) enum Place {
     Egress,
     Ingress,
     Mesh,
 }
 
 /// One blocked pair.
-#[derive(Debug, Clone)]
-struct Blocked {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Blocked {
     ends: (EndpointId, EndpointId),
     ports: PortSet,
 }
 
 /// Place and policies at fault, whether it is certain, and pairs.
-type Groups = BTreeMap<(Place, bool, Vec<usize>), Vec<Blocked>>;
+pub(super) type Groups = BTreeMap<(Place, bool, Vec<usize>), Vec<Blocked>>;
 
 /// Adds a finding for each flow and place where it is blocked.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
@@ -53,10 +54,8 @@ fn unnamed(context: &Context<'_>, flow: &Flow<'_>) -> Option<Diagnostic> {
         let Some((_, to)) = context.declared.ends(*index) else {
             return false;
         };
-        let mut there = engine
-            .endpoints()
-            .filter(|e| to.contains(e.index()) && is_live(context, *e))
-            .peekable();
+        let there = to.iter().map(EndpointId);
+        let mut there = there.filter(|e| is_live(context, *e)).peekable();
         let ports = grant.ports.as_deref();
         there.peek().is_some() && there.all(|e| engine.ports_at(ports, e).is_empty())
     })?;
@@ -78,27 +77,60 @@ fn is_live(context: &Context<'_>, endpoint: EndpointId) -> bool {
     pod.is_some_and(|p| p.phase == Phase::Live && !p.host_group)
 }
 
-/// The pairs of a grant that are blocked in a half that the grant claims. Where one party is wider than
-/// what is meant, one passing pair may be all that is meant for an end of the other party: such an end's
-/// pairs are left out.
-fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> Groups {
+/// The pairs of a grant that are blocked in a half that the grant claims.
+pub(super) fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> Groups {
+    let Some((from, to)) = context.declared.ends(index) else {
+        return Groups::new();
+    };
+    let answers = (
+        grant.egress && is_own(context, &grant.from),
+        grant.ingress && is_own(context, &grant.to),
+    );
+    let found = (context.suspects).of_missing(context.engine, grant, (from, to), answers);
+    if found.is_empty() {
+        return Groups::new();
+    }
+    if is_wide(&grant.from) || is_wide(&grant.to) {
+        // The pairs that pass are needed, too.
+        return among(context, (index, grant), every_pair((from, to)));
+    }
+    among(context, (index, grant), found)
+}
+
+fn is_wide(party: &Party) -> bool {
+    matches!(party.fidelity, Fidelity::Wider(_))
+}
+
+/// Every pair of two sets, as sources by destination.
+pub(super) fn every_pair(
+    (from, to): (&RoaringBitmap, &RoaringBitmap),
+) -> Vec<(EndpointId, RoaringBitmap)> {
+    to.iter().map(|e| (EndpointId(e), from.clone())).collect()
+}
+
+/// The blocked pairs of a grant among suspects. Where one party is wider than what is meant, one passing pair
+/// may be all that is meant for an end of the other party: such an end's pairs are left out.
+pub(super) fn among(
+    context: &Context<'_>,
+    (index, grant): (usize, &Grant),
+    suspects: Vec<(EndpointId, RoaringBitmap)>,
+) -> Groups {
     let engine = context.engine;
     let mut groups = Groups::new();
     let Some((from, to)) = context.declared.ends(index) else {
         return groups;
     };
-    let wide = |party: &Party| matches!(party.fidelity, Fidelity::Wider(_));
     let witnesses = width(context, grant, (from, to));
     let mut passing = BTreeSet::new();
     let exact_end = |(source, destination): (EndpointId, EndpointId)| {
-        let pair = (wide(&grant.from), wide(&grant.to));
+        let pair = (is_wide(&grant.from), is_wide(&grant.to));
         let source = (!pair.0).then_some(source);
         let destination = (!pair.1).then_some(destination);
         (source, destination)
     };
-    for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+    for (destination, sources) in suspects {
         let wanted = engine.ports_at(grant.ports.as_deref(), destination);
-        for source in engine.endpoints().filter(|e| from.contains(e.index())) {
+        for source in sources.iter().map(EndpointId) {
             if !engine.is_pair(source, destination) || is_host_group(context, source) {
                 continue;
             }
@@ -120,7 +152,7 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> Groups {
             }
         }
     }
-    if wide(&grant.from) || wide(&grant.to) {
+    if is_wide(&grant.from) || is_wide(&grant.to) {
         for pairs in groups.values_mut() {
             pairs.retain(|pair| !passing.contains(&exact_end(pair.ends)));
         }
@@ -134,17 +166,15 @@ fn blocked(context: &Context<'_>, index: usize, grant: &Grant) -> Groups {
 fn width<'a>(
     context: &'a Context<'_>,
     grant: &Grant,
-    (from, to): (&Bits, &Bits),
+    (from, to): (&RoaringBitmap, &RoaringBitmap),
 ) -> impl Fn((EndpointId, EndpointId)) -> bool + 'a {
     let engine = context.engine;
-    let holds_addresses = |bits: &Bits| {
-        engine
-            .endpoints()
-            .any(|e| bits.contains(e.index()) && engine.address(e).is_some())
+    let holds_addresses = |ends: &RoaringBitmap| {
+        let mut ends = ends.iter().map(EndpointId);
+        ends.any(|e| engine.address(e).is_some())
     };
-    let wide = |party: &Party| matches!(party.fidelity, Fidelity::Wider(_));
-    let by_source = wide(&grant.from) && holds_addresses(from);
-    let by_destination = wide(&grant.to) && holds_addresses(to);
+    let by_source = is_wide(&grant.from) && holds_addresses(from);
+    let by_destination = is_wide(&grant.to) && holds_addresses(to);
     move |(source, destination)| {
         (!by_source || engine.address(source).is_some())
             && (!by_destination || engine.address(destination).is_some())

@@ -5,7 +5,9 @@
 //! passes. *Missing* is what is granted and does not pass. Each finding groups the pairs that share
 //! one cause and carries one witness that the reference evaluator has confirmed.
 //!
-//! Cost: pairs of endpoints times the grants that mention them.
+//! Cost: per endpoint the rows of its rules times the grants that mean it ([`suspects`]); then the pairs at
+//! which deployed and declared differ, those of receivers with a proxy of the mesh, and those of flows with a
+//! demand on encryption, each with the grants between its ends.
 
 mod coverage;
 mod declared;
@@ -14,6 +16,7 @@ mod excess;
 mod missing;
 mod prerequisites;
 mod replay;
+mod suspects;
 
 use crate::engine::{Cuts, EndpointId, Engine, Pair};
 use declared::Declared;
@@ -22,6 +25,7 @@ use palisade_netmodel::{Grant, Intent, Peer, Peers, PortSet, World};
 use rustc_hash::FxHashMap;
 use std::cell::RefCell;
 use std::rc::Rc;
+use suspects::Suspects;
 
 /// How strictly to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,10 +66,23 @@ pub(crate) struct Context<'a> {
     pub(crate) intent: &'a Intent,
     pub(crate) declared: Declared,
     pub(crate) options: Options,
+    suspects: Suspects,
     pairs: Pairs,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    fn new(intent: &'a Intent, engine: &'a Engine<'a>, options: &Options) -> Self {
+        Self {
+            engine,
+            world: engine.world(),
+            intent,
+            declared: Declared::new(intent, engine),
+            options: *options,
+            suspects: Suspects::new(intent, engine),
+            pairs: Pairs::default(),
+        }
+    }
+
     /// What passes between two endpoints.
     pub(crate) fn pair(&self, ends: (EndpointId, EndpointId)) -> Rc<Pair> {
         let mut known = self.pairs.passing.borrow_mut();
@@ -151,14 +168,7 @@ pub fn concerns(intent: &Intent, world: &World) -> bool {
 #[must_use]
 pub fn prove(intent: &Intent, world: &World, options: &Options) -> Proof {
     let engine = Engine::with_cuts(world, &cuts(intent));
-    let context = Context {
-        engine: &engine,
-        world,
-        intent,
-        declared: Declared::new(intent, &engine),
-        options: *options,
-        pairs: Pairs::default(),
-    };
+    let context = Context::new(intent, &engine, options);
     let mut findings = Findings::default();
     excess::check(&context, &mut findings);
     missing::check(&context, &mut findings);

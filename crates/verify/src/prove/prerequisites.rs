@@ -1,10 +1,11 @@
 //! What the proof rests on: unknown unless the input shows it.
 
 use super::Context;
-use crate::engine::{Bits, EndpointId};
+use crate::engine::EndpointId;
 use crate::names::shortened;
 use palisade_diagnostics::{Prerequisite, Verdict};
 use palisade_netmodel::{Capture, Enforcement, MeshMode, Phase, PortSet, Proxy, World};
+use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
 
 /// Every prerequisite of a proof, in a fixed order.
@@ -158,7 +159,7 @@ fn absent(context: &Context<'_>) -> Option<Prerequisite> {
         .enumerate()
         .filter(|(index, component)| {
             let here = context.declared.component(*index);
-            !component.open && here.is_none_or(Bits::is_empty)
+            !component.open && here.is_none_or(RoaringBitmap::is_empty)
         })
         .map(|(_, component)| component.name.as_str())
         .collect();
@@ -184,12 +185,11 @@ fn requests(context: &Context<'_>) -> Option<Prerequisite> {
         else {
             continue;
         };
-        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+        for destination in to.iter().map(EndpointId) {
             let wanted = engine.ports_at(grant.ports.as_deref(), destination);
-            let open = engine.endpoints().any(|source| {
+            let open = from.iter().map(EndpointId).any(|source| {
                 let ends = (source, destination);
-                from.contains(source.index())
-                    && engine.is_pair(source, destination)
+                engine.is_pair(source, destination)
                     && !context
                         .pair(ends)
                         .passage
@@ -221,11 +221,11 @@ fn certificates(context: &Context<'_>) -> Option<Prerequisite> {
         let Some((from, to)) = context.declared.ends(index) else {
             continue;
         };
-        for destination in engine.endpoints().filter(|e| to.contains(e.index())) {
+        let receivers = to.iter().map(EndpointId);
+        for destination in receivers.filter(|e| engine.is_proxied(*e)) {
             let wanted = engine.ports_at(grant.ports.as_deref(), destination);
-            let bare = engine.endpoints().any(|source| {
-                from.contains(source.index())
-                    && engine.is_pair(source, destination)
+            let bare = from.iter().map(EndpointId).any(|source| {
+                engine.is_pair(source, destination)
                     && by_certificate(context, (source, destination), &wanted)
             });
             if bare {
