@@ -3,6 +3,7 @@
 //! All I/O of the product is here. One command is one file of [`commands`].
 
 mod choice;
+mod cluster;
 mod commands;
 mod exit;
 mod expectations;
@@ -30,7 +31,7 @@ use std::process::ExitCode;
     name = "palisade",
     version,
     max_term_width = 100,
-    after_help = "Exit codes:\n  0  holds\n  1  findings\n  2  bad input or usage\n  3  not decided, with --strict\n  4  the environment: a file cannot be read or written\n\nStart with:\n  palisade verify examples/verrazzano"
+    after_help = "Exit codes:\n  0  holds\n  1  findings\n  2  bad input or usage\n  3  not decided, with --strict\n  4  the environment: a file or the cluster cannot be read or written\n\nStart with:\n  palisade verify examples/verrazzano"
 )]
 struct Cli {
     #[command(subcommand)]

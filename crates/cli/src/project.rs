@@ -2,6 +2,7 @@
 
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
+use crate::cluster::{Live, Objects};
 use crate::exit::{self, Exit, Failure};
 use crate::input::{Reader, cannot_read};
 use clap::Args;
@@ -47,6 +48,8 @@ pub(crate) struct Project {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The files of the manifests and how they are read.
     inputs: Vec<(FileId, Role)>,
+    /// Which of them are objects of a cluster.
+    objects: Option<Objects>,
 }
 
 /// What a command needs.
@@ -61,6 +64,25 @@ pub(crate) struct Needs {
 impl Project {
     /// Reads a project. Every problem of every file is reported at once.
     pub(crate) fn read(directory: &Path, args: &SourceArgs, needs: Needs) -> Result<Self, Failure> {
+        Self::read_with(directory, args, needs, None)
+    }
+
+    /// The same with a cluster in the place of the manifests, if there is one.
+    pub(crate) fn read_with(
+        directory: &Path,
+        args: &SourceArgs,
+        needs: Needs,
+        live: Option<Live<'_, '_>>,
+    ) -> Result<Self, Failure> {
+        if live.is_some() && !args.manifests.is_empty() {
+            return Err(Failure::usage(
+                Diagnostic::error(
+                    "PAL0532",
+                    "two places of workloads: --cluster and --manifests",
+                )
+                .help("leave one of them out; --policies may be added to either"),
+            ));
+        }
         let mut reader = Reader::default();
         let mut diagnostics = Vec::new();
         let matrix_files = if needs.matrix {
@@ -68,13 +90,19 @@ impl Project {
         } else {
             Vec::new()
         };
-        let manifests = manifest_paths(directory, args, needs);
+        let manifests = match live {
+            Some(_) => Vec::new(),
+            None => manifest_paths(directory, args, needs),
+        };
+        let objects = live.map(|live| live.read(&mut reader)).transpose()?;
         let mut inputs = Vec::new();
         let role = if args.policies.is_empty() {
             Role::Both
         } else {
             Role::Workloads
         };
+        let live = objects.iter().flat_map(|objects| objects.files());
+        inputs.extend(live.map(|file| (file, role)));
         for path in &manifests {
             inputs.extend(reader.read(path).into_iter().map(|file| (file, role)));
         }
@@ -92,10 +120,11 @@ impl Project {
         let options = mesh_of(matrix.as_ref());
         let loaded = (!inputs.is_empty()).then(|| load(&reader.sources, &inputs, &options));
         if let Some(loaded) = &loaded {
-            diagnostics.extend(loaded.diagnostics.iter().cloned());
+            diagnostics.extend(told(&loaded.diagnostics, objects.as_ref()));
         }
         let mut project = Self::finish(reader, matrix, loaded, diagnostics)?;
         project.inputs = inputs;
+        project.objects = objects;
         Ok(project)
     }
 
@@ -123,6 +152,7 @@ impl Project {
             loaded,
             diagnostics,
             inputs: Vec::new(),
+            objects: None,
         })
     }
 
@@ -133,9 +163,10 @@ impl Project {
         let added = reader.text(name, text.as_bytes());
         inputs.extend(added.map(|file| (file, Role::Workloads)));
         let loaded = load(&reader.sources, &inputs, &Options::default());
-        let diagnostics = loaded.diagnostics.clone();
+        let diagnostics = told(&loaded.diagnostics, self.objects.as_ref());
         let mut project = Self::finish(reader, None, Some(loaded), diagnostics)?;
         project.inputs = inputs;
+        project.objects = self.objects;
         Ok(project)
     }
 
@@ -176,6 +207,14 @@ impl Project {
             .unwrap_or_default();
         args.apply_cni(&mut world)?;
         Ok(world)
+    }
+}
+
+/// What is told of reading: of a cluster as of something that is there, whatever is wrong with it.
+fn told(diagnostics: &[Diagnostic], objects: Option<&Objects>) -> Vec<Diagnostic> {
+    match objects {
+        Some(objects) => objects.told(diagnostics),
+        None => diagnostics.to_vec(),
     }
 }
 

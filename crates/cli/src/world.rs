@@ -2,6 +2,7 @@
 
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
+use crate::cluster::ClusterArgs;
 use crate::exit::Failure;
 use crate::project::{Needs, Project, SourceArgs};
 use clap::Args;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorldArgs {
     /// Manifests: a directory (its manifests/ if there is one), a file, or - for standard input.
-    #[arg(value_name = "PATH", default_value = ".")]
+    #[arg(value_name = "PATH", default_value = ".", conflicts_with = "cluster")]
     pub(crate) path: PathBuf,
     /// Take the policies and Istio objects from here instead. May be repeated.
     #[arg(long, value_name = "PATH")]
@@ -24,21 +25,23 @@ pub(crate) struct WorldArgs {
     /// Network plugin, for example calico, cilium, flannel.
     #[arg(long, value_name = "NAME")]
     pub(crate) cni: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
 }
 
 impl WorldArgs {
     /// Reads the manifests and prints the warnings of reading. A world without workloads is an error.
     pub(crate) fn read(&self, terminal: &mut Terminal<'_>) -> Result<(Project, World), Failure> {
-        let (project, world) = self.load()?;
+        let (project, world) = self.load(terminal)?;
         project.print_warnings(terminal);
         if world.pods.is_empty() {
-            return Err(no_workloads(&self.path));
+            return Err(no_workloads(self.shown()));
         }
         Ok((project, world))
     }
 
     /// Reads the manifests, whatever they hold.
-    pub(crate) fn load(&self) -> Result<(Project, World), Failure> {
+    pub(crate) fn load(&self, terminal: &mut Terminal<'_>) -> Result<(Project, World), Failure> {
         let sources = SourceArgs {
             policies: self.policies.clone(),
             ..SourceArgs::default()
@@ -47,9 +50,15 @@ impl WorldArgs {
             matrix: false,
             manifests: true,
         };
-        let project = Project::read(&self.path, &sources, needs)?;
+        let live = self.cluster.live(terminal)?;
+        let project = Project::read_with(&self.path, &sources, needs, live)?;
         let world = project.world(&self.choice())?;
         Ok((project, world))
+    }
+
+    /// How the place is called that is read.
+    pub(crate) fn shown(&self) -> &Path {
+        self.cluster.shown(&self.path)
     }
 
     /// The network plugin as a choice.

@@ -23,6 +23,7 @@ mod pods;
 mod ports;
 mod proxy;
 mod read;
+pub mod served;
 mod skip;
 mod told;
 mod waypoints;

@@ -224,7 +224,7 @@ fn find(wanted: TypeMeta<'_>) -> Type {
 }
 
 /// Whether a kind that is not read restricts or redirects traffic.
-fn is_other_policy(group: &str, kind: &str) -> bool {
+pub(crate) fn is_other_policy(group: &str, kind: &str) -> bool {
     let policies = ["NetworkPolicy", "ClusterwideNetworkPolicy"];
     policies.iter().any(|end| kind.ends_with(end))
         || (group == istio::NETWORKING && kind == "EnvoyFilter")

@@ -2,6 +2,8 @@
 
 mod administrators;
 pub mod ambient;
+#[cfg(feature = "apiserver")]
+pub mod apiserver;
 pub mod clusters;
 mod contract;
 pub mod fuzz;

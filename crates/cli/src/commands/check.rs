@@ -3,11 +3,13 @@
 use super::print;
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
+use crate::cluster::ClusterArgs;
 use crate::exit::{Exit, Failure};
 use crate::expectations::{self, Expectation};
 use crate::input::Reader;
 use crate::project::{Needs, Project, SourceArgs};
 use crate::verdict::{self, OutputArgs};
+use crate::world::left_out;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
 use palisade_netmodel::{Direction, World};
@@ -32,6 +34,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME")]
     cni: Option<String>,
     #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -52,10 +56,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         manifests: true,
     };
     let mut sources = arguments.sources.clone();
-    if sources.manifests.is_empty() {
+    if sources.manifests.is_empty() && !arguments.cluster.cluster {
         sources.manifests = vec![directory.join("manifests")];
     }
-    let mut project = Project::read(directory, &sources, needs)?;
+    let live = arguments.cluster.live(terminal)?;
+    let mut project = Project::read_with(directory, &sources, needs, live)?;
     let mut reader = Reader::with(std::mem::take(&mut project.sources));
     let files = reader.read(&arguments.file);
     let rows = expectations::read(&reader.sources, &files);
@@ -67,7 +72,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         ..ChoiceArgs::default()
     };
     let world = project.world(&choice)?;
-    let report = report(arguments, &world, &rows.list);
+    let mut report = report(arguments, &world, &rows.list);
+    report.prerequisites.extend(left_out(&project.diagnostics));
     let text = arguments
         .output
         .format

@@ -2,10 +2,11 @@
 
 use super::print;
 use crate::choice::{self, ChoiceArgs};
+use crate::cluster::ClusterArgs;
 use crate::exit::{Exit, Failure};
 use crate::project::{Needs, Project, SourceArgs};
 use crate::verdict::{FormatName, OutputArgs};
-use crate::world::no_workloads;
+use crate::world::{left_out, no_workloads};
 use crate::{Terminal, pods};
 use clap::Args;
 use palisade_diagnostics::Verdict;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 /// It needs no matrix.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080 examples/verrazzano --profile all\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade explain shop/web shop/db 5432 -\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
+    after_help = "Examples:\n  palisade explain verrazzano-ingress-nginx/ingress-controller-ingress-nginx-controller keycloak/keycloak 8080 examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080/TCP examples/verrazzano\n  palisade explain 203.0.113.10 keycloak/keycloak 8080 examples/verrazzano --profile all\n  palisade explain shop/web shop/db 5432 --cluster\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade explain shop/web shop/db 5432 -\n\nExit codes: 0 allowed, 1 denied, 3 not decided (with --strict)"
 )]
 pub(crate) struct Arguments {
     /// Source: NAMESPACE/POD, NAMESPACE/WORKLOAD or an IP address.
@@ -30,7 +31,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "PORT[/PROTO]")]
     port: String,
     /// Manifests: a directory (its manifests/ if there is one), a file, or - for standard input.
-    #[arg(value_name = "PATH", default_value = ".")]
+    #[arg(value_name = "PATH", default_value = ".", conflicts_with = "cluster")]
     directory: PathBuf,
     #[command(flatten)]
     sources: SourceArgs,
@@ -42,6 +43,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "cni")]
     profile: Vec<String>,
     #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -52,7 +55,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         matrix: false,
         manifests: true,
     };
-    let project = Project::read(&arguments.directory, &arguments.sources, needs)?;
+    let live = arguments.cluster.live(terminal)?;
+    let project = Project::read_with(&arguments.directory, &arguments.sources, needs, live)?;
     project.print_warnings(terminal);
     let profiles = choice::profiles(&arguments.profile)?;
     let first = arguments.profile.first().filter(|name| *name != "all");
@@ -62,7 +66,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     };
     let world = project.world(&choice)?;
     if world.pods.is_empty() {
-        return Err(no_workloads(&arguments.directory));
+        return Err(no_workloads(arguments.cluster.shown(&arguments.directory)));
     }
     let source = pods::find(&world, &arguments.source, None)?;
     let flow = Flow {
@@ -76,12 +80,16 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         let section = palisade_verify::on_profiles(&world, &flow, &profiles);
         report.sections.insert(0, section);
     }
+    let left_out = left_out(&project.diagnostics);
+    let open = left_out.is_some();
+    report.prerequisites.extend(left_out);
     let format: FormatName = arguments.output.format;
     print(
         terminal,
         &format.render(&report, &project.sources, terminal.style),
     );
     Ok(match report.verdict {
+        Verdict::Holds if arguments.output.strict && open => Exit::Unknown,
         Verdict::Holds => Exit::Holds,
         Verdict::Fails => Exit::Findings,
         Verdict::Unknown if arguments.output.strict => Exit::Unknown,

@@ -62,7 +62,7 @@ fn pair(word: &str) -> Result<(String, String), String> {
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     let mut progress = Progress::new(terminal);
     let ports = list::ports(&arguments.port)?;
-    let (project, world) = arguments.world.load()?;
+    let (project, world) = arguments.world.load(terminal)?;
     if !world.namespaces.contains_key(&arguments.namespace) {
         return Err(unknown(&world, &arguments.namespace));
     }

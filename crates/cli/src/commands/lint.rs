@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::choice::ChoiceArgs;
+use crate::cluster::{ClusterArgs, Live};
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::project::{Needs, Project, SourceArgs};
@@ -25,11 +26,11 @@ use std::path::{Path, PathBuf};
 /// annotations `palisade.dev/lint-skip: NAME,...` and `palisade.dev/lint-skip-reason: WHY`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade lint examples/verrazzano\n  palisade lint k8s/ --skip no-policy,no-default-deny --notes\n  palisade lint k8s/ --only half-open,no-dns -o sarif > lint.sarif\n  palisade lint k8s/ --fix --dry-run\n  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o yaml | palisade lint -\n  palisade lint --list\n\nExit codes: 0 nothing but notes, 1 errors or warnings (or, with --dry-run, something to fix), 2 bad input"
+    after_help = "Examples:\n  palisade lint examples/verrazzano\n  palisade lint k8s/ --skip no-policy,no-default-deny --notes\n  palisade lint k8s/ --only half-open,no-dns -o sarif > lint.sarif\n  palisade lint k8s/ --fix --dry-run\n  palisade lint --cluster --context production\n  kubectl get ns,pods,deploy,sts,ds,svc,netpol -A -o yaml | palisade lint -\n  palisade lint --list\n\nExit codes: 0 nothing but notes, 1 errors or warnings (or, with --dry-run, something to fix), 2 bad input"
 )]
 pub(crate) struct Arguments {
     /// Directory, file, or - for standard input. A project directory is read from its manifests/.
-    #[arg(value_name = "PATH", default_value = ".")]
+    #[arg(value_name = "PATH", default_value = ".", conflicts_with = "cluster")]
     path: PathBuf,
     /// Take the policies and Istio objects from here instead of from PATH. May be repeated.
     #[arg(long, value_name = "PATH", help_heading = "Input")]
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
     /// Network plugin, for example calico, cilium, flannel.
     #[arg(long, value_name = "NAME", help_heading = "Input")]
     cni: Option<String>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Run these lints alone. Separated by commas, may be repeated.
     #[arg(long, value_name = "LINT", value_delimiter = ',')]
     only: Vec<String>,
@@ -50,7 +53,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with_all = ["fix", "only", "skip"])]
     list: bool,
     /// Mend what can be mended without changing what is meant, and show what is left.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "cluster")]
     fix: bool,
     /// With --fix: show the changes and write nothing.
     #[arg(long, requires = "fix")]
@@ -150,7 +153,8 @@ fn read_and_lint(
         matrix: false,
         manifests: true,
     };
-    let project = Project::read(&arguments.path, &sources, needs)?;
+    let live = arguments.cluster.live(terminal)?.map(Live::with_lints);
+    let project = Project::read_with(&arguments.path, &sources, needs, live)?;
     let choice = ChoiceArgs {
         cni: arguments.cni.clone(),
         ..ChoiceArgs::default()
@@ -178,7 +182,10 @@ fn read_and_lint(
 }
 
 fn report(arguments: &Arguments, lints: &[&Lint], answer: &Answer) -> Report {
-    let mut report = Report::new(format!("lint {}", arguments.path.display()));
+    let mut report = Report::new(format!(
+        "lint {}",
+        arguments.cluster.shown(&arguments.path).display()
+    ));
     let fact = |name: &str, value: String| Fact {
         name: name.to_owned(),
         value,

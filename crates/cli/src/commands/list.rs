@@ -18,7 +18,7 @@ use palisade_verify::{By, Query, Selection};
 /// the input does not decide.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade list examples/eem\n  palisade list examples/verrazzano --to keycloak/keycloak\n  palisade list examples/verrazzano --from 203.0.113.0/24 --port 443\n  palisade list examples/cf-for-k8s --by namespace -o svg\n  palisade list examples/eem --profile cilium\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade list -\n\nExit codes: 0 answered, 2 bad input, 3 not everything is decided (with --strict)"
+    after_help = "Examples:\n  palisade list examples/eem\n  palisade list examples/verrazzano --to keycloak/keycloak\n  palisade list examples/verrazzano --from 203.0.113.0/24 --port 443\n  palisade list examples/cf-for-k8s --by namespace -o svg\n  palisade list examples/eem --profile cilium\n  palisade list --cluster --context production\n  kubectl get ns,pods,svc,netpol -A -o yaml | palisade list -\n\nExit codes: 0 answered, 2 bad input, 3 not everything is decided (with --strict)"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let mut report =
         palisade_verify::list(&world, &query, &mut ticker(terminal, "comparing pairs"))
             .map_err(Failure::usage)?;
-    report.title = format!("list {}", arguments.world.path.display());
+    report.title = format!("list {}", arguments.world.shown().display());
     report.prerequisites.extend(left_out(&project.diagnostics));
     if arguments.profile.is_some() {
         report.sections.push(

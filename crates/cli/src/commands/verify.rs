@@ -3,6 +3,7 @@
 use super::print;
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
+use crate::cluster::ClusterArgs;
 use crate::exit::{Exit, Failure};
 use crate::input::Reader;
 use crate::progress::Progress;
@@ -24,11 +25,13 @@ use std::path::PathBuf;
 /// flow must be encrypted as demanded, for every caller that the layers admit.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade verify examples/verrazzano\n  palisade verify examples/eem --platform openshift --policies examples/eem/variants/openshift.yaml\n  palisade verify --matrix matrix.yaml --manifests k8s/ --toggle jaeger=off\n  kubectl get ns,pods,deploy,sts,ds,jobs,cronjobs,svc,netpol -A -o yaml | palisade verify --matrix matrix.yaml -f -\n  palisade verify examples/eem --with examples/eem/variants/deny-all-ingress.yaml\n  palisade verify examples/eem --all-toggles"
+    after_help = "Examples:\n  palisade verify examples/verrazzano\n  palisade verify examples/eem --platform openshift --policies examples/eem/variants/openshift.yaml\n  palisade verify --matrix matrix.yaml --manifests k8s/ --toggle jaeger=off\n  palisade verify examples/eem --cluster\n  kubectl get ns,pods,deploy,sts,ds,jobs,cronjobs,svc,netpol -A -o yaml | palisade verify --matrix matrix.yaml -f -\n  palisade verify examples/eem --with examples/eem/variants/deny-all-ingress.yaml\n  palisade verify examples/eem --all-toggles"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
     project: ProjectArgs,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     #[command(flatten)]
     choice: ChoiceArgs,
     /// Name what these candidate policies would break if they were applied as well.
@@ -58,7 +61,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         manifests: true,
     };
     let directory = &arguments.project.directory;
-    let mut project = Project::read(directory, &arguments.project.sources, needs)?;
+    let live = arguments.cluster.live(terminal)?;
+    let mut project = Project::read_with(directory, &arguments.project.sources, needs, live)?;
     let intent = project.intent(&arguments.choice)?;
     let world = project.world(&arguments.choice)?;
     project.print_warnings(terminal);

@@ -1,10 +1,12 @@
 //! Every command line shown in a document runs, and ends as the document says.
 
-use crate::run::{palisade, root};
+use crate::run::{palisade_at, root};
+use palisade_testkit::apiserver::{ApiServer, Setup, objects};
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// The documents that show commands.
 fn documents() -> Vec<PathBuf> {
@@ -27,11 +29,13 @@ fn documents() -> Vec<PathBuf> {
 }
 
 /// `palisade ...` lines of shell blocks. A trailing `# exit N` says how the command ends. Without it the
-/// command answers, yes (0) or no (1), and never errs. `# not run: why` exempts a line that needs a cluster.
+/// command answers, yes (0) or no (1), and never errs. `--cluster` means a server that serves the manifests of `examples/eem`, by the context
+/// `production`. `# not run: why` exempts a line.
 #[test]
 fn commands_of_documents_run() {
     let mut ran = 0;
     let mut wrong = Vec::new();
+    let (_server, kubeconfig) = cluster();
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
         let mut shell = false;
@@ -55,7 +59,7 @@ fn commands_of_documents_run() {
                     .ok()
             });
             ran += 1;
-            if let Some(problem) = run(directory.path(), command, expected) {
+            if let Some(problem) = run(directory.path(), kubeconfig.path(), command, expected) {
                 wrong.push(format!("{}:{}: {problem}", document.display(), number + 1));
             }
         }
@@ -74,13 +78,32 @@ fn face() -> TempDir {
     directory
 }
 
+/// A cluster with the objects of an example, and the kubeconfig that leads to it.
+fn cluster() -> (ApiServer, NamedTempFile) {
+    let manifests = fs::read_dir(root().join("examples/eem/manifests")).unwrap();
+    let mut paths: Vec<PathBuf> = manifests.flatten().map(|e| e.path()).collect();
+    paths.sort();
+    let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap());
+    let objects = texts.flat_map(|text| objects(&text)).collect();
+    let server = ApiServer::start(Setup::new(objects)).unwrap();
+    let file = NamedTempFile::new().unwrap();
+    let kubeconfig = server.kubeconfig(&json!({}), &json!({}));
+    fs::write(&file, kubeconfig.replace("\"test\"", "\"production\"")).unwrap();
+    (server, file)
+}
+
 /// Runs one command.
-fn run(directory: &Path, command: &str, expected: Option<i32>) -> Option<String> {
+fn run(
+    directory: &Path,
+    kubeconfig: &Path,
+    command: &str,
+    expected: Option<i32>,
+) -> Option<String> {
     let mut steps = command.split(" && ").peekable();
     while let Some(step) = steps.next() {
         let (step, _redirect) = step.split_once(" > ").unwrap_or((step, ""));
         let words: Vec<&str> = step.split_whitespace().skip(1).collect();
-        let ended = palisade(directory, &words);
+        let ended = palisade_at(directory, kubeconfig, &words);
         let last = steps.peek().is_none();
         let as_said = match expected.filter(|_| last) {
             Some(code) => ended.code == code,

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod capabilities;
+mod cluster;
 mod diff;
 mod documents;
 mod examples;

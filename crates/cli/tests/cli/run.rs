@@ -26,6 +26,12 @@ pub(crate) fn palisade(directory: &Path, arguments: &[&str]) -> Ended {
     ended(&output)
 }
 
+/// The same with `KUBECONFIG`.
+pub(crate) fn palisade_at(directory: &Path, kubeconfig: &Path, arguments: &[&str]) -> Ended {
+    let mut command = command(directory, arguments);
+    ended(&command.env("KUBECONFIG", kubeconfig).output().unwrap())
+}
+
 /// The same within 2 GiB of address space and 60 seconds, for input that wants more.
 pub(crate) fn bounded(directory: &Path, arguments: &[&str]) -> Ended {
     let script = "ulimit -v 2097152 && exec timeout 60 \"$0\" \"$@\"";
