@@ -3,11 +3,13 @@
 //! Cost model, with P pods, C classes of equal pods, N NetworkPolicies, L distinct lists of peers and S
 //! distinct signatures: *model* is P (one look at a shared template) + C × labels that selectors read + N
 //! (a few operations on bitmaps for each selector) + L; *relation* is the rules of the S signatures, each a
-//! few operations on bitmaps; a *query* is the rules of two signatures. Nothing depends on P × P or C × C.
+//! few operations on bitmaps; a *query* is the rules of two signatures; an *explanation* is the reference's own
+//! reasoning, which looks at every policy and Service once (N). Nothing depends on P × P or C × C.
 //! Ten times the pods at the same number of workloads therefore cost only the first term more.
 //!
 //! One thread. Times are medians of what the thread itself ran (Linux; elsewhere of the clock): other work
-//! on the machine counts little. Compare them within one run only.
+//! on the machine counts little. Compare them within one run only. Memory is what the process holds more than
+//! before (Linux), what the allocator has kept for later included; it is measured first, in a fresh process.
 
 use palisade_netmodel::{Endpoint, Flow, PodId, Protocol, World};
 use palisade_testkit::clusters::{Shape, world};
@@ -18,11 +20,19 @@ use std::time::{Duration, Instant};
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 fn main() {
-    println!(
-        "{:<34} {:>8} {:>8} {:>9} {:>10} {:>12} {:>10}",
-        "shape", "pods", "policies", "endpoints", "model ms", "relation ms", "query us"
-    );
     let largest = Shape::largest();
+    memory(&largest);
+    println!(
+        "{:<34} {:>8} {:>8} {:>9} {:>10} {:>12} {:>10} {:>10}",
+        "shape",
+        "pods",
+        "policies",
+        "endpoints",
+        "model ms",
+        "relation ms",
+        "query us",
+        "explain us"
+    );
     let shapes = [
         ("1,000 pods", Shape::default()),
         ("a hundredth of the largest", Shape::part(100)),
@@ -86,13 +96,14 @@ fn main() {
         let engine = Engine::new(&world);
         let relation = median(runs, || drop(black_box(engine.relation())));
         println!(
-            "{name:<34} {:>8} {:>8} {:>9} {:>10.2} {:>12.2} {:>10.3}",
+            "{name:<34} {:>8} {:>8} {:>9} {:>10.2} {:>12.2} {:>10.3} {:>10.1}",
             shape.pods,
             world.network_policies.len(),
             engine.len(),
             model * 1e3,
             relation * 1e3,
-            queries(&world, &engine) * 1e6
+            queries(&world, &engine) * 1e6,
+            explanations(&world) * 1e6
         );
     }
 }
@@ -127,8 +138,49 @@ fn now() -> Duration {
     }
 }
 
-/// Seconds for one flow between two pods, over flows between pods all over the cluster.
-fn queries(world: &World, engine: &Engine<'_>) -> f64 {
+/// Prints what the largest cluster takes: its objects, and with them the engine and the relation of all pairs.
+#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+fn memory(shape: &Shape) {
+    let Some((start, _)) = resident() else { return };
+    let world = world(shape);
+    let objects = resident().map_or(0, |(now, _)| now.saturating_sub(start));
+    let engine = Engine::new(&world);
+    let relation = black_box(engine.relation());
+    let (all, most) = resident().unwrap_or_default();
+    drop(relation);
+    println!(
+        "{} pods, {} policies: {objects} MB of objects, {} MB with engine and relation, {} MB at most\n",
+        shape.pods,
+        world.network_policies.len(),
+        all.saturating_sub(start),
+        most.saturating_sub(start)
+    );
+}
+
+/// Megabytes that this process holds, and the most that it held.
+fn resident() -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kilobytes * 1024 / 1_000_000)
+    };
+    Some((of("VmRSS:")?, of("VmHWM:")?))
+}
+
+/// Seconds for one explanation of a flow between two pods.
+fn explanations(world: &World) -> f64 {
+    let flows = flows(world, 100);
+    let seconds = median(3, || {
+        for flow in &flows {
+            black_box(palisade_verify::explain(world, flow));
+        }
+    });
+    seconds / flows.len() as f64
+}
+
+/// Flows between pods all over the cluster.
+fn flows(world: &World, count: u32) -> Vec<Flow> {
     let pods = u32::try_from(world.pods.len()).unwrap_or(u32::MAX);
     let flow = |i: u32| Flow {
         source: Endpoint::Pod(PodId(i.wrapping_mul(7919) % pods)),
@@ -136,7 +188,12 @@ fn queries(world: &World, engine: &Engine<'_>) -> f64 {
         protocol: Protocol::Tcp,
         port: 8080,
     };
-    let flows: Vec<Flow> = (1..100_000).map(flow).collect();
+    (1..count).map(flow).collect()
+}
+
+/// Seconds for one flow between two pods.
+fn queries(world: &World, engine: &Engine<'_>) -> f64 {
+    let flows = flows(world, 100_000);
     let seconds = median(3, || {
         for flow in &flows {
             black_box(engine.decide(flow));

@@ -39,6 +39,7 @@ mod permissive_mtls;
 mod plugin_does_not_enforce;
 mod policy_selects_nothing;
 mod probe_blocked;
+mod published_blocked;
 mod redundant_rule;
 mod scrape_blocked;
 mod service_address;
@@ -158,6 +159,7 @@ pub const LINTS: &[Lint] = &[
     dns_only::LINT,
     workload_selects_others::LINT,
     label_collision::LINT,
+    published_blocked::LINT,
     equal_priority::LINT,
 ];
 

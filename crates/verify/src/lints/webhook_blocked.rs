@@ -31,7 +31,11 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
             .iter()
             .filter_map(|e| Some((*e, target(cx.engine.pod(*e)?, port)?)))
             .collect();
-        if !targets.is_empty() && targets.iter().all(|(e, t)| !admits_outside(cx, *e, *t)) {
+        if !targets.is_empty()
+            && targets
+                .iter()
+                .all(|(e, t)| !admits_outside(cx, *e, (Protocol::Tcp, *t)))
+        {
             told.push((service, hook.port));
             out.push(describe(cx, hook, service, &targets));
         }
@@ -53,7 +57,11 @@ pub(super) fn target(pod: &Pod, port: &ServicePort) -> Option<u16> {
 
 /// Whether any address, or anything on a host network, is admitted: the API server is no pod with
 /// labels.
-fn admits_outside(cx: &Context<'_>, pod: EndpointId, port: u16) -> bool {
+pub(super) fn admits_outside(
+    cx: &Context<'_>,
+    pod: EndpointId,
+    (protocol, port): (Protocol, u16),
+) -> bool {
     cx.engine.endpoints().any(|source| {
         let outside = match cx.engine.pod(source) {
             Some(source) => source.host_network || source.host_group,
@@ -61,7 +69,7 @@ fn admits_outside(cx: &Context<'_>, pod: EndpointId, port: u16) -> bool {
         };
         outside && {
             let may = cx.engine.half(Direction::Ingress, source, pod).may;
-            may.contains(Protocol::Tcp, port)
+            may.contains(protocol, port)
         }
     })
 }
