@@ -2,7 +2,7 @@
 //! of the pod that this runs in.
 
 use crate::http::{Server, chain};
-use crate::problems;
+use crate::{problems, proxy};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use palisade_diagnostics::Diagnostic;
@@ -59,12 +59,17 @@ impl Access {
             context: self.context.clone(),
             ..KubeConfigOptions::default()
         };
+        let own_proxy = proxy::is_own(&kubeconfig, self.context.as_deref());
         let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-        config.map_err(|error| match error {
+        let mut config = config.map_err(|error| match error {
             KubeconfigError::LoadContext(name) => problems::no_context(Some(&name), &contexts),
             KubeconfigError::CurrentContextNotSet => problems::no_context(None, &contexts),
             error => problems::unusable(&chain(&error)),
-        })
+        })?;
+        if !own_proxy {
+            config.proxy_url = proxy::of_environment(&config.cluster_url, config.proxy_url.take());
+        }
+        Ok(config)
     }
 }
 

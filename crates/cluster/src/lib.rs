@@ -8,6 +8,7 @@ mod discovery;
 mod http;
 mod lists;
 mod problems;
+mod proxy;
 pub mod role;
 mod trim;
 mod wants;

@@ -556,6 +556,29 @@ fn certificates_are_checked() {
     );
 }
 
+/// The proxy of the kubeconfig is spoken to; this one refuses.
+#[test]
+fn the_proxy_of_the_kubeconfig_is_used() {
+    let proxy = ApiServer::start(manifests()).unwrap();
+    let mut setup = manifests();
+    setup.tls = true;
+    let server = ApiServer::start(setup).unwrap();
+    let cluster = json!({"proxy-url": proxy.url()});
+    let told = read_with(&server, &cluster, &json!({}), Duration::from_secs(20)).1;
+    let told = told.unwrap_err();
+    assert_eq!(only(&told).code.0, "PAL0541", "{told:#?}");
+    assert!(
+        only(&told).help.join(" ").contains("proxy-url"),
+        "{told:#?}"
+    );
+    let requests = proxy.requests();
+    assert!(
+        requests.iter().any(|r| r.method == "CONNECT"),
+        "{requests:?}"
+    );
+    assert_eq!(server.requests(), []);
+}
+
 #[test]
 fn a_kubeconfig_that_leads_nowhere_is_told() {
     let directory = tempfile::tempdir().unwrap();

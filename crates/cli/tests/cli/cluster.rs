@@ -1,7 +1,7 @@
 //! `--cluster`: the same answers as from the manifests that the cluster was made from, and never a better one than
 //! what was read allows.
 
-use crate::run::{Ended, palisade, palisade_at, root};
+use crate::run::{Ended, palisade, palisade_at, palisade_with, root};
 use palisade_testkit::apiserver::{ApiServer, Fault, Setup, objects};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -304,6 +304,22 @@ fn running_pods_are_counted_once() {
     assert_eq!(same.code, 0, "{}", same.out);
     let pods = cluster.run(&["list", "--cluster", "--by", "pod"]);
     assert!(pods.out.contains("web-5d4f-aaaaa"), "{}", pods.out);
+}
+
+/// A server on this machine is never asked for through the proxy of the environment.
+#[test]
+fn the_proxy_of_the_environment_does_not_lead_to_this_machine() {
+    let cluster = Cluster::of(SHOP);
+    let kubeconfig = cluster.directory.path().join("kubeconfig");
+    let ended = palisade_with(
+        &root(),
+        &[
+            ("KUBECONFIG", kubeconfig.to_str().unwrap()),
+            ("HTTPS_PROXY", "http://127.0.0.1:9"),
+        ],
+        &["list", "--cluster"],
+    );
+    assert_eq!(ended.code, 0, "{}", ended.err);
 }
 
 /// A finding shows its object, with the line within it.

@@ -28,8 +28,22 @@ pub(crate) fn palisade(directory: &Path, arguments: &[&str]) -> Ended {
 
 /// The same with `KUBECONFIG`.
 pub(crate) fn palisade_at(directory: &Path, kubeconfig: &Path, arguments: &[&str]) -> Ended {
+    palisade_with(
+        directory,
+        &[("KUBECONFIG", kubeconfig.to_str().unwrap())],
+        arguments,
+    )
+}
+
+/// The same with these variables.
+pub(crate) fn palisade_with(
+    directory: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+) -> Ended {
     let mut command = command(directory, arguments);
-    ended(&command.env("KUBECONFIG", kubeconfig).output().unwrap())
+    command.envs(variables.iter().copied());
+    ended(&command.output().unwrap())
 }
 
 /// The same within 2 GiB of address space and 60 seconds, for input that wants more.
