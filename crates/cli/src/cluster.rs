@@ -12,19 +12,18 @@ use std::time::{Duration, Instant};
 
 /// Which cluster.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
     /// Read a live cluster instead of manifests. Nothing is changed in it, and no Secret is read.
-    #[arg(long)]
+    #[arg(long, help_heading = "Cluster")]
     pub(crate) cluster: bool,
     /// Context of the kubeconfig. Default: the current one.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     context: Option<String>,
     /// Kubeconfig. Default: KUBECONFIG, then ~/.kube/config, then the account of the pod that this runs in.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
     kubeconfig: Option<PathBuf>,
     /// Longest time of one request to the API server. Default: 60.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", help_heading = "Cluster", value_parser = clap::value_parser!(u64).range(1..=3600))]
     request_timeout: Option<u64>,
 }
 

@@ -203,6 +203,27 @@ fn a_kind_that_no_answer_can_do_without_ends_the_command() {
     }
 }
 
+/// The options of a cluster stand under a heading of their own, and nothing else does.
+#[test]
+fn help_keeps_the_options_of_a_cluster_together() {
+    for command in [
+        "list", "lint", "diff", "verify", "explain", "exposure", "learn", "check",
+    ] {
+        let help = palisade(&root(), &[command, "-h"]).out;
+        let (_, section) = help.split_once("Cluster:\n").unwrap();
+        let section = section.split("\n\n").next().unwrap();
+        let words = section.split_whitespace();
+        let options: Vec<&str> = words.filter(|word| word.starts_with("--")).collect();
+        let expected = [
+            "--cluster",
+            "--context",
+            "--kubeconfig",
+            "--request-timeout",
+        ];
+        assert_eq!(options, expected, "{command}");
+    }
+}
+
 #[test]
 fn a_cluster_beside_another_place_is_refused() {
     let cluster = Cluster::of("");
