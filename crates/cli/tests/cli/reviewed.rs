@@ -140,3 +140,27 @@ fn what_is_gained_for_certain_and_what_depends() {
     row("on 9200/TCP, 9300/TCP, 15020-15021/TCP, 15090/TCP, all UDP ports, all SCTP ports");
     row("on 1-9199/TCP, 9201-9299/TCP, 9301-15019/TCP, 15022-15089/TCP, 15091-65535/TCP, depends");
 }
+
+/// Without its exception the blobstore is STRICT like the rest of the mesh. Policies of the network went too, and are
+/// no reason for what is on the wire.
+#[test]
+fn the_wire_changes_by_objects_of_the_mesh() {
+    let variant = "examples/cf-for-k8s/variants/external-db-and-blobstore-quarks.yaml";
+    let text = answer(&[
+        "diff",
+        "examples/cf-for-k8s",
+        variant,
+        "--workloads",
+        "examples/cf-for-k8s",
+    ]);
+    let better: Vec<&str> = text
+        .split("\n\n")
+        .filter(|finding| finding.starts_with("warning[PAL0344]"))
+        .collect();
+    assert_eq!(better.len(), 2, "{text}");
+    for finding in better {
+        assert!(finding.contains("policies.yaml:179:9"), "{finding}");
+        assert!(finding.contains("quarks.yaml:169:9"), "{finding}");
+        assert!(!finding.contains("NetworkPolicy"), "{finding}");
+    }
+}

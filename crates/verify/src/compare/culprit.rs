@@ -6,7 +6,8 @@ use super::{Changed, Groups, Kind, Side};
 use crate::names;
 use palisade_diagnostics::Span;
 use palisade_netmodel::{
-    Cause, Decision, Encryption, Endpoint, Flow, Outcome, Pod, PortSet, Protocol, World, reference,
+    Cause, Decision, Encryption, Endpoint, Flow, Layer, Outcome, Pod, PortSet, Protocol, World,
+    reference,
 };
 use std::collections::BTreeSet;
 
@@ -185,7 +186,7 @@ fn causes(example: &Example) -> (Vec<String>, Vec<Place>) {
 }
 
 /// The layers that conclude otherwise; all of them if none does alone.
-fn telling_layers(before: &Decision, after: &Decision) -> BTreeSet<palisade_netmodel::Layer> {
+fn telling_layers(before: &Decision, after: &Decision) -> BTreeSet<Layer> {
     let concludes = |decision: &Decision, layer| {
         let steps = decision.because.iter().filter(|c| c.layer == layer);
         steps.map(|c| c.outcome).max().unwrap_or(Outcome::Allow)
@@ -202,11 +203,21 @@ fn telling_layers(before: &Decision, after: &Decision) -> BTreeSet<palisade_netm
         .filter(|layer| concludes(before, *layer) != concludes(after, *layer))
         .collect();
     let wire_differs = passing_wires(before) != passing_wires(after);
-    if differ.is_empty() || wire_differs && before.outcome == after.outcome {
+    if wire_differs && before.outcome == after.outcome {
+        // What is on the wire is the mesh's matter alone.
+        all.into_iter().filter(|layer| is_mesh(*layer)).collect()
+    } else if differ.is_empty() {
         all
     } else {
         differ
     }
+}
+
+fn is_mesh(layer: Layer) -> bool {
+    matches!(
+        layer,
+        Layer::ClientTls | Layer::PeerAuthentication | Layer::Authorization
+    )
 }
 
 fn passing_wires(decision: &Decision) -> Option<Encryption> {
