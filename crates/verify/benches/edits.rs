@@ -10,10 +10,15 @@
 //! One thread, wall clock: an edit is too short for the clock of a thread. Each edit is done and undone;
 //! both are measured, with the exact difference at both ends (`Effect::halves`). `pairs us` is the time
 //! to enumerate the connections that changed, which grows with their number; both are those of the edit at p90.
+//!
+//! The second table is of the verdict after each edit, on a cluster that is as declared ([`Standing`]): what the
+//! edit costs, the grants of the classes that it changed, and what is suspect then. Each edit is done and undone,
+//! so every other verdict is that of a cluster with a flaw. `cargo bench -p palisade-verify --bench edits -- verdicts`
+//! prints it alone.
 
 use palisade_netmodel::{Labels, NetworkPolicy, Peer, Pod, PolicyPort, Protocol, Selector, World};
-use palisade_testkit::clusters::{Shape, world};
-use palisade_verify::{Edit, Live};
+use palisade_testkit::clusters::{Shape, intent, world};
+use palisade_verify::{Edit, Live, Standing};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -22,7 +27,6 @@ const EDITS: usize = 500;
 /// The connections of one of so many edits are enumerated.
 const ENUMERATED: usize = 10;
 
-#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 fn main() {
     let largest = Shape::largest();
     let shapes = [
@@ -37,26 +41,74 @@ fn main() {
             },
         ),
     ];
+    if std::env::args().all(|arg| arg != "verdicts") {
+        differences(&shapes);
+    }
+    verdicts(&shapes);
+}
+
+/// The kinds of edits.
+type Kinds = [(&'static str, fn(&World) -> Vec<Edit>); 5];
+
+const KINDS: Kinds = [
+    ("port of a policy", ports),
+    ("peer of a policy", peers),
+    ("policy removed", removals),
+    ("label of a pod", pods),
+    ("label of a namespace", namespaces),
+];
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+fn verdicts(shapes: &[(&str, Shape)]) {
+    println!(
+        "{:<28} {:>8} {:<22} {:>9} {:>9} {:>9} {:>9}",
+        "verdict", "new ms", "edit", "p50 us", "p99 us", "max us", "fails %"
+    );
+    for (name, shape) in shapes {
+        let world = world(shape);
+        let intent = intent(&world);
+        let start = Instant::now();
+        let Some(mut standing) = Standing::new(&intent, &world) else {
+            continue;
+        };
+        let built = start.elapsed().as_secs_f64() * 1e3;
+        for (kind, edits) in KINDS {
+            let mut times = Vec::new();
+            let mut failing = 0;
+            for step in edits(&world) {
+                let start = Instant::now();
+                standing.apply(step);
+                let verdict = black_box(standing.verdict());
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+                failing += usize::from(verdict != palisade_diagnostics::Verdict::Holds);
+            }
+            println!(
+                "{name:<28} {built:>8.0} {kind:<22} {:>9.1} {:>9.1} {:>9.1} {:>9}",
+                part(&mut times, 50),
+                part(&mut times, 99),
+                part(&mut times, 100),
+                failing * 100 / times.len().max(1),
+            );
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+fn differences(shapes: &[(&str, Shape)]) {
     println!(
         "{:<28} {:>8} {:<22} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "shape", "new ms", "edit", "p50 us", "p99 us", "max us", "pairs", "pairs us"
     );
     for (name, shape) in shapes {
-        let world = world(&shape);
+        let world = world(shape);
         let start = Instant::now();
         let mut live = Live::new(&world);
         let built = start.elapsed().as_secs_f64() * 1e3;
-        for (kind, edits) in [
-            ("port of a policy", ports(&world)),
-            ("peer of a policy", peers(&world)),
-            ("policy removed", removals(&world)),
-            ("label of a pod", pods(&world)),
-            ("label of a namespace", namespaces(&world)),
-        ] {
+        for (kind, edits) in KINDS {
             let mut edit = Vec::new();
             let mut pairs = Vec::new();
             let mut count = Vec::new();
-            for (index, step) in edits.into_iter().enumerate() {
+            for (index, step) in edits(&world).into_iter().enumerate() {
                 let start = Instant::now();
                 let effect = black_box(live.apply(step));
                 edit.push(start.elapsed().as_secs_f64() * 1e6);

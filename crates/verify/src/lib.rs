@@ -20,8 +20,8 @@ mod ways_in;
 pub use compare::compare;
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{
-    AdminRuleId, Connection, Cuts, Edit, Effect, EndpointId, Engine, HalfChange, Live, Moved, Pair,
-    Passage, Relation, RuleId, Tunnels,
+    AdminRuleId, Connection, Cuts, Edit, Effect, EndpointId, Engine, Flaw, HalfChange, Live, Moved,
+    Pair, Passage, Relation, RuleId, Standing, Tunnels,
 };
 pub use explain::explain;
 pub use exposure::exposure;

@@ -21,7 +21,7 @@ mod ztunnel;
 
 use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
-pub use live::{Connection, Edit, Effect, HalfChange, Live, Moved};
+pub use live::{Connection, Edit, Effect, Flaw, HalfChange, Live, Moved, Standing};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
 pub(crate) use port_table::PortsId;

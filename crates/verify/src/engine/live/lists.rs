@@ -17,6 +17,13 @@ pub(super) struct List {
     pub(super) users: RoaringBitmap,
 }
 
+impl List {
+    /// The peers, as they are written.
+    pub(super) fn wanted(&self) -> &[Peer] {
+        &self.wanted
+    }
+}
+
 /// A distinct selector of namespaces.
 #[derive(Debug, Default)]
 pub(super) struct Choice {

@@ -24,10 +24,12 @@ mod nodes;
 mod policies;
 mod pool;
 mod space;
+mod standing;
 #[cfg(test)]
 mod tests;
 
 pub use effect::{Connection, Effect, HalfChange, Moved};
+pub use standing::{Flaw, Standing};
 
 use super::port_table::PortTable;
 use super::{EndpointId, Passage};
@@ -104,6 +106,10 @@ pub struct Live {
     table: PortTable,
     /// Classes whose last pod has gone: kept until the next edit, so that their effect can be told.
     leftover: Vec<u32>,
+    /// Classes on the host network.
+    hosts: RoaringBitmap,
+    /// Classes and cells that came or went, where somebody wants to know.
+    touched: Option<Vec<u32>>,
 }
 
 /// Stands for the pod that an edit added, changed or removed.
@@ -142,6 +148,8 @@ impl Live {
             by_name: RoaringBitmap::new(),
             table: PortTable::new(),
             leftover: Vec::new(),
+            hosts: RoaringBitmap::new(),
+            touched: None,
         };
         for v6 in [false, true] {
             let cell = live.add_cell((v6, 0));

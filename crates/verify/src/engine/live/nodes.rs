@@ -5,7 +5,7 @@ use super::effect::{Effect, Moved};
 use super::policies::SignatureId;
 use super::space::{Point, point};
 use super::{Live, MOVED};
-use palisade_netmodel::{Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod};
+use palisade_netmodel::{Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Selector};
 use roaring::RoaringBitmap;
 use std::net::IpAddr;
 
@@ -182,6 +182,7 @@ impl Live {
         if let Some(slot) = self.nodes.get_mut(id as usize) {
             *slot = Some(node);
         }
+        self.touch(id);
         id
     }
 
@@ -198,9 +199,14 @@ impl Live {
     /// Makes every block of a policy a set of cells, and every label that it reads one that tells pods
     /// apart. Changes no answer.
     pub(super) fn prepare(&mut self, policy: &NetworkPolicy) {
+        self.read_labels(std::iter::once(&policy.pod_selector));
         let rules = policy.ingress.iter().chain(&policy.egress).flatten();
-        let peers = rules.flat_map(|rule| rule.peers.iter().flatten());
-        let mut selectors = vec![&policy.pod_selector];
+        self.read_peers(rules.flat_map(|rule| rule.peers.iter().flatten()));
+    }
+
+    /// The same for peers.
+    pub(super) fn read_peers<'p>(&mut self, peers: impl Iterator<Item = &'p Peer>) {
+        let mut selectors = Vec::new();
         for peer in peers {
             match peer {
                 Peer::Pods { pods, .. } => selectors.push(pods),
@@ -213,8 +219,11 @@ impl Live {
                 }
             }
         }
-        let requirements = selectors.iter().flat_map(|s| &s.requirements);
-        let keys = requirements.map(|r| &r.key);
+        self.read_labels(selectors.into_iter());
+    }
+
+    fn read_labels<'s>(&mut self, selectors: impl Iterator<Item = &'s Selector>) {
+        let keys = selectors.flat_map(|s| &s.requirements).map(|r| &r.key);
         let new: Vec<String> = keys
             .filter(|key| PER_POD_KEYS.contains(&key.as_str()) && !self.read.contains(*key))
             .cloned()
@@ -223,6 +232,13 @@ impl Live {
             self.read.extend(new);
             let everybody: Vec<u32> = self.pods.iter().map(|(number, _)| number).collect();
             self.enter_again(everybody);
+        }
+    }
+
+    /// Notes a class or cell that came or went.
+    fn touch(&mut self, id: u32) {
+        if let Some(touched) = &mut self.touched {
+            touched.push(id);
         }
     }
 
@@ -277,6 +293,7 @@ impl Live {
             return None;
         }
         self.alive.remove(id);
+        self.touch(id);
         Some(id)
     }
 
@@ -305,7 +322,9 @@ impl Live {
         if let Some(class) = self.node_mut(id).and_then(Node::class_mut) {
             class.members.insert(number);
         }
-        self.alive.insert(id);
+        if self.alive.insert(id) {
+            self.touch(id);
+        }
         id
     }
 
@@ -334,6 +353,9 @@ impl Live {
                 home.selectable.insert(id);
             }
         }
+        if pod.host_network {
+            self.hosts.insert(id);
+        }
         self.find_lists(id);
         self.find_policies(id);
         id
@@ -356,6 +378,7 @@ impl Live {
             self.unmean(list, id);
         }
         self.nowhere.remove(id);
+        self.hosts.remove(id);
         if let Some(class) = node.class() {
             for place in &class.places {
                 if let Some(classes) = self.node_mut(*place).and_then(Node::classes_mut) {

@@ -619,6 +619,17 @@ impl Live {
         kinds.filter_map(|kind| Some((kind.min()?, kind))).collect()
     }
 
+    /// Whether a class lets something pass for peers that no list means: nothing isolates it, or a rule is
+    /// for everybody.
+    pub(super) fn is_broad(&self, direction: Direction, class: u32) -> bool {
+        let policies = self.isolating(direction, class);
+        policies.is_empty()
+            || !self.enforced
+            || self
+                .rules_of(direction, policies)
+                .any(|rule| rule.list.is_none())
+    }
+
     /// Whether a number is a class with one pod, or none.
     pub(super) fn is_single(&self, id: u32) -> bool {
         let class = self.node(id).and_then(Node::class);

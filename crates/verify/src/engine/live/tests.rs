@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// An end by name: a pod, or an address that is no pod's.
-type End = String;
+pub(super) type End = String;
 
 /// What passes between any two ends that are looked at.
 type Pairs = BTreeMap<(End, End), Passage>;
 
 /// Makes an edit in a world, object by object.
-fn edit(world: &mut World, edit: &Edit) {
+pub(super) fn edit(world: &mut World, edit: &Edit) {
     match edit {
         Edit::SetPolicy(policy) => {
             world.network_policies.retain(|p| p.object != policy.object);
@@ -73,7 +73,7 @@ fn from_scratch(world: &World, addresses: &BTreeSet<IpAddr>) -> Pairs {
     pairs
 }
 
-fn name(pod: &Pod) -> End {
+pub(super) fn name(pod: &Pod) -> End {
     pod.object().to_string()
 }
 
@@ -158,7 +158,7 @@ fn changed(before: &Pairs, after: &Pairs) -> BTreeMap<(End, End), (Passage, Pass
 }
 
 /// Edits that turn parts of a world into parts of another, mix them, and take objects away.
-fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<Edit> {
+pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<Edit> {
     let edits = choices.iter().filter_map(|(kind, n, m)| {
         let namespaces = |n: u8| {
             from.namespaces
@@ -208,7 +208,7 @@ fn one<T>(all: &[T], n: u8) -> Option<&T> {
 }
 
 /// Addresses that are in every cell that a policy of either world makes, and no pod's in either.
-fn addresses(worlds: [&World; 2]) -> BTreeSet<IpAddr> {
+pub(super) fn addresses(worlds: [&World; 2]) -> BTreeSet<IpAddr> {
     let mut found: BTreeSet<IpAddr> = ["203.0.113.77", "2001:db8::77", "8.8.8.8", "::1"]
         .map(|a| a.parse().unwrap())
         .into();

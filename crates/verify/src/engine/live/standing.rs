@@ -1,0 +1,916 @@
+//! Whether the connections of a cluster are those that an intent declares, kept current while objects change.
+//!
+//! A list of peers of the intent is a list like those of policies, so [`Live`] keeps it current. For each class
+//! and direction two sets of peers are remembered: those for whom its policies let *more* pass than is
+//! granted, where a claim says that nothing else passes, and those for whom they let *less* pass than a grant
+//! needs. As a rule both are empty. An edit changes
+//!
+//! * the peers of which its [`Effect`] tells, for the classes whose policies changed;
+//! * everything about the classes that are new, as an end of either kind.
+//!
+//! The sets are what is suspect; what is said of a pair is worked out when it is asked for, since the policies
+//! of the other end may refuse what one end lets pass. Cost of an edit: what [`Live`] looks at, and the
+//! grants of the classes that changed; of a question: the suspect pairs, up to the first that counts.
+//!
+//! It is about connections by NetworkPolicies alone. What else a proof looks at (the mesh, policies of
+//! administrators, encryption, identities, parties that are wider than what is meant) takes
+//! [`crate::prove`]; [`Standing::new`] says no where it matters.
+
+use super::{Edit, Effect, Live, MOVED};
+use crate::engine::{EndpointId, Passage, ports_on};
+use palisade_diagnostics::Verdict;
+use palisade_netmodel::{
+    Direction, Fidelity, Grant, Intent, NamespaceMatch, Party, Peer, Peers, Pod, PolicyPort,
+    PortSet, Proxy, Requirement, World,
+};
+use roaring::RoaringBitmap;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A cluster and what is declared of it.
+#[derive(Debug)]
+pub struct Standing {
+    live: Live,
+    grants: Vec<Declaration>,
+    from: Mentions,
+    to: Mentions,
+    /// Lists of blocks: a block of the matrix never means a pod with an address of its own.
+    blocks: RoaringBitmap,
+    /// Pods on the host network belong to lists by their labels, too: the matrix speaks of components.
+    hosts: FxHashMap<u32, RoaringBitmap>,
+    host_members: FxHashMap<u32, RoaringBitmap>,
+    ingress: Side,
+    egress: Side,
+}
+
+/// The lists of a party; `None` is everybody.
+type Lists = Option<Vec<u32>>;
+
+/// A grant.
+#[derive(Debug)]
+struct Declaration {
+    from: Lists,
+    to: Lists,
+    ports: Option<Vec<PolicyPort>>,
+    /// Without ports by name.
+    numeric: PortSet,
+    named: bool,
+    /// Whether it answers for the destination's half and for the source's.
+    ingress: bool,
+    egress: bool,
+}
+
+/// Grants by a list that is one of their sides.
+#[derive(Debug, Default)]
+struct Mentions {
+    by_list: FxHashMap<u32, RoaringBitmap>,
+    everybody: RoaringBitmap,
+}
+
+/// What is suspect in one direction: peers by subject.
+#[derive(Debug, Default)]
+struct Side {
+    /// Lists of the pods that are claimed.
+    claims: RoaringBitmap,
+    more: BTreeMap<u32, RoaringBitmap>,
+    less: BTreeMap<u32, RoaringBitmap>,
+    /// Claimed classes that let something pass for peers that no list means.
+    broad: RoaringBitmap,
+}
+
+/// A difference between what passes and what is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Who connects.
+    pub source: EndpointId,
+    /// To whom.
+    pub destination: EndpointId,
+    /// On which ports.
+    pub ports: PortSet,
+    /// Whether it is so for certain, or depends on an address that is not known.
+    pub certain: bool,
+    /// The end whose policies are the reason if a declared connection does not pass; `None`: a connection
+    /// passes that is not declared.
+    pub blocked: Option<Direction>,
+}
+
+impl Side {
+    fn forget(&mut self, id: u32) {
+        for set in [&mut self.more, &mut self.less] {
+            set.remove(&id);
+            set.retain(|_, peers| {
+                peers.remove(id);
+                !peers.is_empty()
+            });
+        }
+        self.broad.remove(id);
+    }
+}
+
+impl Mentions {
+    fn add(&mut self, lists: &Lists, grant: u32) {
+        let Some(lists) = lists else {
+            self.everybody.insert(grant);
+            return;
+        };
+        for list in lists {
+            self.by_list.entry(*list).or_default().insert(grant);
+        }
+    }
+
+    fn of(&self, lists: &RoaringBitmap) -> RoaringBitmap {
+        let mut grants = self.everybody.clone();
+        for list in lists {
+            if let Some(here) = self.by_list.get(&list) {
+                grants |= here;
+            }
+        }
+        grants
+    }
+}
+
+impl Standing {
+    /// A cluster and an intent; `None` if something that only a whole proof judges has a part in the answer.
+    #[must_use]
+    pub fn new(intent: &Intent, world: &World) -> Option<Self> {
+        let exact = |party: &Party| party.fidelity == Fidelity::Exact;
+        let plain = |grant: &Grant| {
+            grant.encryption == Requirement::None && exact(&grant.from) && exact(&grant.to)
+        };
+        let bare = |pod: &Pod| matches!(pod.proxy, Proxy::None { .. });
+        let fits = world.admin_policies.is_empty()
+            && world.pods.iter().all(bare)
+            && intent.grants.iter().all(plain);
+        if !fits {
+            return None;
+        }
+        let mut standing = Self {
+            live: Live::new(world),
+            grants: Vec::with_capacity(intent.grants.len()),
+            from: Mentions::default(),
+            to: Mentions::default(),
+            blocks: RoaringBitmap::new(),
+            hosts: FxHashMap::default(),
+            host_members: FxHashMap::default(),
+            ingress: Side::default(),
+            egress: Side::default(),
+        };
+        standing.declare(intent);
+        for id in standing.live.alive.clone() {
+            standing.enter_host(id);
+        }
+        for id in standing.live.alive.clone() {
+            standing.judge_subject(id);
+        }
+        standing.live.touched = Some(Vec::new());
+        Some(standing)
+    }
+
+    fn declare(&mut self, intent: &Intent) {
+        let own = |party: &Party| {
+            party.component.is_some() || intent.zones.iter().any(|zone| zone.name == party.name)
+        };
+        for grant in &intent.grants {
+            let number = u32::try_from(self.grants.len()).unwrap_or(u32::MAX);
+            let (from, to) = (self.party(&grant.from), self.party(&grant.to));
+            self.from.add(&from, number);
+            self.to.add(&to, number);
+            let names = |port: &PolicyPort| matches!(port, PolicyPort::Named { .. });
+            self.grants.push(Declaration {
+                from,
+                to,
+                ports: grant.ports.clone(),
+                numeric: grant.numeric_ports(),
+                named: grant.ports.iter().flatten().any(names),
+                ingress: grant.ingress && own(&grant.to),
+                egress: grant.egress && own(&grant.from),
+            });
+        }
+        for claim in &intent.claims {
+            let pods = Peer::Pods {
+                namespaces: claim.namespaces.clone(),
+                pods: claim.pods.clone(),
+            };
+            let list = self.live.pin(&[pods]);
+            self.side_mut(claim.direction).claims.insert(list);
+        }
+    }
+
+    fn party(&mut self, party: &Party) -> Lists {
+        let Peers::List(peers) = &party.peers else {
+            return None;
+        };
+        let block = |peer: &Peer| matches!(peer, Peer::Block { .. });
+        let (blocks, pods): (Vec<Peer>, Vec<Peer>) = peers.iter().cloned().partition(block);
+        let mut lists = Vec::new();
+        if !pods.is_empty() {
+            lists.push(self.live.pin(&pods));
+        }
+        if !blocks.is_empty() {
+            let list = self.live.pin(&blocks);
+            self.blocks.insert(list);
+            lists.push(list);
+        }
+        Some(lists)
+    }
+
+    /// Makes one edit, and brings the differences up to date.
+    pub fn apply(&mut self, edit: Edit) -> Effect {
+        let (policies_of, namespace) = match &edit {
+            Edit::SetPolicy(policy) => (Some(policy.object.namespace.clone()), None),
+            Edit::RemovePolicy(object) => (Some(object.namespace.clone()), None),
+            Edit::SetNamespace { name, .. } | Edit::RemoveNamespace(name) => {
+                (None, Some(name.clone()))
+            }
+            Edit::SetPod(_) | Edit::RemovePod(_) => (None, None),
+        };
+        let effect = self.live.apply(edit);
+        let touched = self.live.touched.as_mut().map(std::mem::take);
+        let mut touched: BTreeSet<u32> = touched.into_iter().flatten().collect();
+        if let Some(name) = namespace {
+            touched.extend(&self.live.residents(&name));
+        }
+        self.enter(&touched);
+        for change in &effect.halves {
+            let (direction, peers) = (change.direction, &change.peers);
+            for subject in &change.subjects {
+                if subject != MOVED && !touched.contains(&subject) && !peers.contains(MOVED) {
+                    let after = self.live.carry(change.after.clone());
+                    self.judge(direction, subject, peers, &after);
+                }
+            }
+        }
+        if let Some(name) = policies_of {
+            for id in &self.live.residents(&name) {
+                self.find_breadth(id);
+            }
+        }
+        effect
+    }
+
+    /// Judges classes and cells that are new, gone, or another party's now.
+    fn enter(&mut self, touched: &BTreeSet<u32>) {
+        for id in touched {
+            self.ingress.forget(*id);
+            self.egress.forget(*id);
+            for list in self.hosts.remove(id).unwrap_or_default() {
+                if let Some(members) = self.host_members.get_mut(&list) {
+                    members.remove(*id);
+                }
+            }
+        }
+        let here = |id: &&u32| self.live.alive.contains(**id);
+        let here: Vec<u32> = touched.iter().filter(here).copied().collect();
+        for id in &here {
+            self.enter_host(*id);
+        }
+        for id in &here {
+            self.judge_subject(*id);
+        }
+        for id in &here {
+            self.judge_peer(*id);
+        }
+    }
+
+    /// Finds the lists to which a class on the host network belongs by its labels.
+    fn enter_host(&mut self, id: u32) {
+        let Some(pod) = self
+            .live
+            .example(id)
+            .filter(|p| p.host_network && !p.host_group)
+        else {
+            return;
+        };
+        let lists: RoaringBitmap = (self.live.pinned())
+            .filter(|(_, peers)| peers.iter().any(|peer| self.live.is_labelled(pod, peer)))
+            .map(|(list, _)| list)
+            .collect();
+        for list in &lists {
+            self.host_members.entry(list).or_default().insert(id);
+        }
+        self.hosts.insert(id, lists);
+    }
+
+    fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+
+    fn side_mut(&mut self, direction: Direction) -> &mut Side {
+        match direction {
+            Direction::Ingress => &mut self.ingress,
+            Direction::Egress => &mut self.egress,
+        }
+    }
+
+    fn lists_of(&self, id: u32) -> RoaringBitmap {
+        let node = self.live.node(id);
+        let mut lists = node.map(|n| n.yes.clone()).unwrap_or_default();
+        if self.live.ip_block_matches_pods && self.is_addressed(id) {
+            lists -= &self.blocks;
+        }
+        if let Some(more) = self.hosts.get(&id) {
+            lists |= more;
+        }
+        lists
+    }
+
+    /// Whether these are pods with addresses of their own.
+    fn is_addressed(&self, id: u32) -> bool {
+        let pod = self.live.example(id);
+        pod.is_some_and(|pod| !pod.host_network && !pod.host_group)
+    }
+
+    fn members(&self, lists: &Lists) -> RoaringBitmap {
+        let Some(lists) = lists else {
+            return self.live.alive.clone();
+        };
+        let mut all = RoaringBitmap::new();
+        for list in lists {
+            if let Some(members) = self.live.members_of(*list) {
+                if self.live.ip_block_matches_pods && self.blocks.contains(*list) {
+                    all.extend(members.iter().filter(|id| !self.is_addressed(*id)));
+                } else {
+                    all |= members;
+                }
+            }
+            if let Some(more) = self.host_members.get(list) {
+                all |= more;
+            }
+        }
+        all
+    }
+
+    fn is_claimed(&self, direction: Direction, id: u32) -> bool {
+        let claims = &self.side(direction).claims;
+        let selectable =
+            (self.live.example(id)).is_some_and(|pod| pod.is_selectable() && !pod.host_group);
+        let node = self.live.node(id).filter(|_| selectable);
+        node.is_some_and(|node| !node.yes.is_disjoint(claims))
+    }
+
+    /// The ports of a grant on a destination.
+    fn ports(&self, grant: &Declaration, destination: u32) -> PortSet {
+        if grant.named {
+            ports_on(grant.ports.as_deref(), self.live.example(destination))
+        } else {
+            grant.numeric.clone()
+        }
+    }
+
+    fn granted(&self, source: u32, destination: u32) -> PortSet {
+        let mut grants = self.from.of(&self.lists_of(source));
+        grants &= self.to.of(&self.lists_of(destination));
+        let grants = grants.iter().filter_map(|g| self.grants.get(g as usize));
+        grants.fold(PortSet::empty(), |set, grant| {
+            set.union(&self.ports(grant, destination))
+        })
+    }
+
+    /// Judges everything that the policies of a class say.
+    fn judge_subject(&mut self, id: u32) {
+        if self.live.example(id).is_none() {
+            return;
+        }
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let rows = self.live.rows(direction, id, None);
+            let mut rest = self.live.alive.clone();
+            for row in &rows {
+                rest -= &row.peers;
+                let passage = Passage {
+                    must: self.live.table.set(row.must),
+                    may: self.live.table.set(row.may),
+                };
+                let passage = self.live.carry(passage);
+                self.judge(direction, id, &row.peers, &passage);
+            }
+            self.judge(direction, id, &rest, &Passage::nothing());
+        }
+        self.find_breadth(id);
+    }
+
+    fn find_breadth(&mut self, id: u32) {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let broad = self.is_claimed(direction, id) && self.live.is_broad(direction, id);
+            let side = self.side_mut(direction);
+            if broad {
+                side.broad.insert(id);
+            } else {
+                side.broad.remove(id);
+            }
+        }
+    }
+
+    /// Judges what the policies of a class let pass for some peers.
+    fn judge(&mut self, direction: Direction, subject: u32, peers: &RoaringBitmap, now: &Passage) {
+        let lists = self.lists_of(subject);
+        let (mut grants, answers): (Vec<u32>, fn(&Declaration) -> bool) = match direction {
+            Direction::Ingress => (self.to.of(&lists).iter().collect(), |g| g.ingress),
+            Direction::Egress => (self.from.of(&lists).iter().collect(), |g| g.egress),
+        };
+        let answering = |grant: &u32| self.grants.get(*grant as usize).is_some_and(answers);
+        // Those that answer here are the likely reason why something passes.
+        grants.sort_by_key(|grant| !answering(grant));
+        let more = self.beyond(direction, subject, (peers, now), &grants);
+        let mut less = RoaringBitmap::new();
+        for grant in grants.iter().take_while(|g| answering(g)) {
+            if let Some(grant) = self.grants.get(*grant as usize) {
+                less |= self.short_of(direction, subject, (peers, now), grant);
+            }
+        }
+        let side = self.side_mut(direction);
+        for (set, found) in [(&mut side.more, more), (&mut side.less, less)] {
+            let known = set.entry(subject).or_default();
+            *known -= peers;
+            *known |= found;
+            if known.is_empty() {
+                set.remove(&subject);
+            }
+        }
+    }
+
+    /// The peers for whom more passes than is granted.
+    fn beyond(
+        &self,
+        direction: Direction,
+        subject: u32,
+        (peers, now): (&RoaringBitmap, &Passage),
+        grants: &[u32],
+    ) -> RoaringBitmap {
+        let mut rest = peers.clone();
+        if now.may.is_empty() || !self.is_claimed(direction, subject) {
+            return RoaringBitmap::new();
+        }
+        let mut together = PortSet::empty();
+        for grant in grants.iter().filter_map(|g| self.grants.get(*g as usize)) {
+            let (list, ports) = match direction {
+                Direction::Ingress => (&grant.from, self.ports(grant, subject)),
+                Direction::Egress => (&grant.to, grant.numeric.clone()),
+            };
+            if now.may.difference(&ports).is_empty() {
+                rest -= self.members(list);
+            }
+            if rest.is_empty() {
+                return rest;
+            }
+            together = together.union(&ports);
+            if grant.named && direction == Direction::Egress {
+                together = PortSet::all();
+            }
+        }
+        // Nothing grants all of it. Unless all grants together do, nobody is left out.
+        if !now.may.difference(&together).is_empty() {
+            return rest;
+        }
+        let open = |peer: &u32| {
+            let granted = match direction {
+                Direction::Ingress => self.granted(*peer, subject),
+                Direction::Egress => self.granted(subject, *peer),
+            };
+            !now.may.difference(&granted).is_empty()
+        };
+        rest.iter().filter(open).collect()
+    }
+
+    /// The peers for whom less passes than a grant needs.
+    fn short_of(
+        &self,
+        direction: Direction,
+        subject: u32,
+        (peers, now): (&RoaringBitmap, &Passage),
+        grant: &Declaration,
+    ) -> RoaringBitmap {
+        let lacks = |destination: u32| {
+            let wanted = self.ports(grant, destination);
+            !wanted.difference(&now.must).is_empty()
+        };
+        match direction {
+            Direction::Ingress if lacks(subject) => peers & self.members(&grant.from),
+            Direction::Egress if grant.named => {
+                let peers = peers & self.members(&grant.to);
+                peers.iter().filter(|peer| lacks(*peer)).collect()
+            }
+            Direction::Egress if !grant.numeric.difference(&now.must).is_empty() => {
+                peers & self.members(&grant.to)
+            }
+            _ => RoaringBitmap::new(),
+        }
+    }
+
+    /// Judges what others let pass for a class or cell.
+    fn judge_peer(&mut self, peer: u32) {
+        let own = RoaringBitmap::from_iter([peer]);
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let (grants, answers): (RoaringBitmap, fn(&Declaration) -> bool) = match direction {
+                Direction::Ingress => (self.from.of(&self.lists_of(peer)), |g| g.ingress),
+                Direction::Egress => (self.to.of(&self.lists_of(peer)), |g| g.egress),
+            };
+            let mut subjects = self.side(direction).broad.clone();
+            if let Some(node) = self.live.node(peer) {
+                subjects |= self.live.users(direction, &(&node.yes | &node.perhaps));
+            }
+            let grants = grants.iter().filter_map(|g| self.grants.get(g as usize));
+            for grant in grants.filter(|grant| answers(grant)) {
+                subjects |= self.members(match direction {
+                    Direction::Ingress => &grant.to,
+                    Direction::Egress => &grant.from,
+                });
+            }
+            for subject in subjects {
+                if self.live.example(subject).is_none() {
+                    continue;
+                }
+                let passage = self.live.half(direction, subject, peer);
+                let passage = self.live.carry(passage);
+                self.judge_one(direction, subject, (peer, &own), &passage);
+            }
+        }
+    }
+
+    /// Judges what a class lets pass for one peer: like [`Self::judge`], by the grants between the two.
+    fn judge_one(
+        &mut self,
+        direction: Direction,
+        subject: u32,
+        (peer, own): (u32, &RoaringBitmap),
+        now: &Passage,
+    ) {
+        let (source, destination) = match direction {
+            Direction::Ingress => (peer, subject),
+            Direction::Egress => (subject, peer),
+        };
+        let mut grants = self.from.of(&self.lists_of(source));
+        grants &= self.to.of(&self.lists_of(destination));
+        let mut granted = PortSet::empty();
+        let mut less = false;
+        for grant in grants.iter().filter_map(|g| self.grants.get(g as usize)) {
+            let ports = self.ports(grant, destination);
+            let answers = match direction {
+                Direction::Ingress => grant.ingress,
+                Direction::Egress => grant.egress,
+            };
+            less |= answers && !ports.difference(&now.must).is_empty();
+            granted = granted.union(&ports);
+        }
+        let more = self.is_claimed(direction, subject) && !now.may.difference(&granted).is_empty();
+        let side = self.side_mut(direction);
+        for (set, found) in [(&mut side.more, more), (&mut side.less, less)] {
+            if found {
+                *set.entry(subject).or_default() |= own;
+            }
+        }
+    }
+
+    /// Whether connections are as declared. Cost: the suspect pairs, up to the first that is a difference
+    /// for certain.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = Verdict::Holds;
+        for flaw in self.flaws() {
+            if flaw.certain {
+                return Verdict::Fails;
+            }
+            verdict = Verdict::Unknown;
+        }
+        verdict
+    }
+
+    /// Every difference, in no particular order.
+    pub fn flaws(&self) -> impl Iterator<Item = Flaw> {
+        let sides = [Direction::Ingress, Direction::Egress];
+        let pairs = sides.into_iter().flat_map(move |direction| {
+            let side = self.side(direction);
+            let sets = [(false, &side.more), (true, &side.less)];
+            sets.into_iter().flat_map(move |(less, set)| {
+                let pairs = set.iter();
+                let pairs = pairs.flat_map(|(s, peers)| peers.iter().map(move |peer| (*s, peer)));
+                pairs.map(move |(subject, peer)| match direction {
+                    Direction::Ingress => (less, direction, (peer, subject)),
+                    Direction::Egress => (less, direction, (subject, peer)),
+                })
+            })
+        });
+        pairs
+            .filter(|(_, _, ends)| self.live.is_pair(*ends))
+            .flat_map(|(less, direction, ends)| {
+                if less {
+                    self.blocked(direction, ends)
+                } else {
+                    self.undeclared(ends)
+                }
+            })
+    }
+
+    /// What passes between two ends and is not granted.
+    fn undeclared(&self, (source, destination): (u32, u32)) -> Vec<Flaw> {
+        let passage = (self.live).passage(EndpointId(source), EndpointId(destination));
+        let granted = self.granted(source, destination);
+        let certain = passage.must.difference(&granted);
+        let perhaps = passage.may.difference(&granted).difference(&certain);
+        flaws((source, destination), None, certain, perhaps)
+    }
+
+    /// What is granted between two ends, and does not pass by the policies of one.
+    fn blocked(&self, direction: Direction, (source, destination): (u32, u32)) -> Vec<Flaw> {
+        let group = self.live.example(source).is_some_and(|pod| pod.host_group);
+        if group {
+            return Vec::new();
+        }
+        let (subject, peer) = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        let half = self.live.carry(self.live.half(direction, subject, peer));
+        let mut grants = self.from.of(&self.lists_of(source));
+        grants &= self.to.of(&self.lists_of(destination));
+        let wanted = grants.iter().filter_map(|g| self.grants.get(g as usize));
+        let wanted = wanted.filter(|grant| match direction {
+            Direction::Ingress => grant.ingress,
+            Direction::Egress => grant.egress,
+        });
+        let wanted = wanted.fold(PortSet::empty(), |set, grant| {
+            set.union(&self.ports(grant, destination))
+        });
+        let refused = wanted.difference(&half.may);
+        let unsure = wanted.intersection(&half.may).difference(&half.must);
+        flaws((source, destination), Some(direction), refused, unsure)
+    }
+
+    /// What policies let pass, and who the ends are.
+    #[must_use]
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+}
+
+fn flaws(
+    (source, destination): (u32, u32),
+    blocked: Option<Direction>,
+    certain: PortSet,
+    perhaps: PortSet,
+) -> Vec<Flaw> {
+    let flaw = |ports: PortSet, certain| {
+        (!ports.is_empty()).then_some(Flaw {
+            source: EndpointId(source),
+            destination: EndpointId(destination),
+            ports,
+            certain,
+            blocked,
+        })
+    };
+    let both = [flaw(certain, true), flaw(perhaps, false)];
+    both.into_iter().flatten().collect()
+}
+
+/// What [`Standing`] needs of a [`Live`].
+impl Live {
+    /// A list that is kept although no policy uses it, with the blocks and labels that it reads.
+    fn pin(&mut self, peers: &[Peer]) -> u32 {
+        self.read_peers(peers.iter());
+        let number = self.list(peers);
+        if let Some(list) = self.lists.get_mut(number) {
+            list.users.insert(PINNED);
+        }
+        number
+    }
+
+    fn pinned(&self) -> impl Iterator<Item = (u32, &[Peer])> {
+        let lists = self.lists.iter();
+        let pinned = lists.filter(|(_, list)| list.users.contains(PINNED));
+        pinned.map(|(number, list)| (number, list.wanted()))
+    }
+
+    fn members_of(&self, list: u32) -> Option<&RoaringBitmap> {
+        self.lists.get(list).map(|list| &list.peers.yes)
+    }
+
+    /// Whether a peer means pods with the labels of this one, wherever they run.
+    fn is_labelled(&self, pod: &Pod, peer: &Peer) -> bool {
+        let Peer::Pods { namespaces, pods } = peer else {
+            return false;
+        };
+        let here = match namespaces {
+            NamespaceMatch::Named(name) => *name == pod.namespace,
+            NamespaceMatch::Selector(selector) => {
+                let home = self.namespaces.number(pod.namespace.as_str());
+                let home = home.and_then(|home| self.namespaces.get(home));
+                home.is_some_and(|home| selector.matches(&home.labels))
+            }
+        };
+        here && pods.matches(&pod.labels)
+    }
+
+    /// Classes of the pods of a namespace.
+    fn residents(&self, name: &str) -> RoaringBitmap {
+        let home = self.namespaces.number(name);
+        let home = home.and_then(|home| self.namespaces.get(home));
+        let mut all = home.map(|h| &h.selectable | &h.groups).unwrap_or_default();
+        all |= &self.hosts;
+        all &= &self.alive;
+        all
+    }
+
+    /// Whether two numbers are a pair of different ends, at least one of them a pod.
+    fn is_pair(&self, (source, destination): (u32, u32)) -> bool {
+        let cell = |id| self.node(id).is_some_and(|node| node.first().is_some());
+        let there = |id| self.alive.contains(id);
+        there(source)
+            && there(destination)
+            && self.traits(source).source
+            && self.traits(destination).destination
+            && !(cell(source) && cell(destination))
+            && (source != destination || !self.is_single(source))
+    }
+}
+
+/// Stands for the intent among the users of a list.
+const PINNED: u32 = u32::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::{Flaw, Standing};
+    use crate::engine::live::tests::{End, addresses, edit, name, script};
+    use crate::engine::{EndpointId, Engine, Live};
+    use palisade_diagnostics::Verdict;
+    use palisade_netmodel::{
+        Cni, Direction, Endpoint, Enforcement, Flow, Intent, PortSet, Protocol, Proxy, Requirement,
+        World,
+    };
+    use palisade_testkit::clusters::{self, Shape};
+    use palisade_testkit::intents::{claimed, declares, intent};
+    use palisade_testkit::worlds::world;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::net::IpAddr;
+    use std::sync::Arc;
+
+    /// From whom, to whom, whether blocked and where, whether certain: which ports.
+    type Found = BTreeMap<(End, End, Option<Direction>, bool), PortSet>;
+
+    /// The differences by the engine, pair by pair and grant by grant.
+    fn by_force(world: &World, intent: &Intent, addresses: &BTreeSet<IpAddr>) -> Found {
+        let engine = Engine::new(world);
+        let mut ends: Vec<(End, Endpoint, EndpointId)> = Vec::new();
+        for (id, pod) in world.pods() {
+            let endpoint = engine.endpoint_of(Endpoint::Pod(id)).unwrap();
+            ends.push((name(pod), Endpoint::Pod(id), endpoint));
+        }
+        for address in addresses {
+            let end = Endpoint::Address(*address);
+            if let Some(endpoint) = engine.endpoint_of(end) {
+                ends.push((address.to_string(), end, endpoint));
+            }
+        }
+        let mut found = Found::new();
+        for (from, source, s) in &ends {
+            for (to, destination, d) in &ends {
+                let outside = |end: &Endpoint| matches!(end, Endpoint::Address(_));
+                if from == to
+                    || outside(source) && outside(destination)
+                    || !engine.is_source(*s)
+                    || !engine.is_destination(*d)
+                {
+                    continue;
+                }
+                let flow = |port: (Protocol, u16)| Flow {
+                    source: *source,
+                    destination: *destination,
+                    protocol: port.0,
+                    port: port.1,
+                };
+                let half = |direction| engine.policed(direction, *s, *d);
+                let passage = half(Direction::Egress).and(&half(Direction::Ingress));
+                let mut granted = PortSet::empty();
+                let mut add = |blocked, certain, ports: PortSet| {
+                    if !ports.is_empty() {
+                        let key = (from.clone(), to.clone(), blocked, certain);
+                        let known: &mut PortSet = found.entry(key).or_default();
+                        *known = known.union(&ports);
+                    }
+                };
+                for grant in &intent.grants {
+                    let ports = engine.ports_at(grant.ports.as_deref(), *d);
+                    let first = ports.first();
+                    if !first.is_some_and(|port| declares(world, grant, &flow(port))) {
+                        continue;
+                    }
+                    granted = granted.union(&ports);
+                    let group = engine.pod(*s).is_some_and(|pod| pod.host_group);
+                    for (direction, answers, subject) in [
+                        (Direction::Ingress, grant.ingress, *d),
+                        (Direction::Egress, grant.egress, *s),
+                    ] {
+                        if answers && !group && engine.pod(subject).is_some() {
+                            let half = half(direction);
+                            let unsure = ports.intersection(&half.may).difference(&half.must);
+                            add(Some(direction), true, ports.difference(&half.may));
+                            add(Some(direction), false, unsure);
+                        }
+                    }
+                }
+                if claimed(world, intent, &flow((Protocol::Tcp, 1))) {
+                    let certain = passage.must.difference(&granted);
+                    let perhaps = passage.may.difference(&granted).difference(&certain);
+                    add(None, true, certain);
+                    add(None, false, perhaps);
+                }
+            }
+        }
+        found
+    }
+
+    /// The differences that are kept current, by names.
+    fn kept(standing: &Standing, addresses: &BTreeSet<IpAddr>) -> Found {
+        let live = standing.live();
+        let mut found = Found::new();
+        for flaw in standing.flaws() {
+            let Flaw {
+                ports,
+                certain,
+                blocked,
+                ..
+            } = &flaw;
+            for from in ends(live, flaw.source, addresses) {
+                for to in ends(live, flaw.destination, addresses) {
+                    if from != to {
+                        let key = (from.clone(), to, *blocked, *certain);
+                        let known: &mut PortSet = found.entry(key).or_default();
+                        *known = known.union(ports);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn ends(live: &Live, id: EndpointId, addresses: &BTreeSet<IpAddr>) -> Vec<End> {
+        let outside = addresses.iter().filter(|a| live.cell_of(**a) == Some(id));
+        let pods = live.members(id).map(name);
+        pods.chain(outside.map(IpAddr::to_string)).collect()
+    }
+
+    /// What a standing is about: NetworkPolicies, and grants without a demand.
+    fn simple(world: &mut World, intent: &mut Intent) {
+        world.admin_policies.clear();
+        world.profile.cni = Cni {
+            enforcement: Enforcement::Enforced,
+            ..world.profile.cni.clone()
+        };
+        for pod in &mut world.pods {
+            let mut template = (*pod.template).clone();
+            template.proxy = Proxy::None {
+                reason: String::new(),
+            };
+            pod.template = Arc::new(template);
+        }
+        for grant in &mut intent.grants {
+            grant.encryption = Requirement::None;
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 600,
+            failure_persistence: None,
+            max_shrink_iters: 2_000,
+            ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn edits_leave_the_differences_that_a_look_at_every_pair_finds(
+            mut current in world(),
+            mut other in world(),
+            mut intent in intent(),
+            choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 0..16),
+        ) {
+            simple(&mut current, &mut intent);
+            simple(&mut other, &mut intent);
+            other.profile = current.profile.clone();
+            let addresses = addresses([&current, &other]);
+            let mut standing = Standing::new(&intent, &current).unwrap();
+            let expected = by_force(&current, &intent, &addresses);
+            prop_assert_eq!(&kept(&standing, &addresses), &expected);
+            for step in script(&current, &other, &choices) {
+                edit(&mut current, &step);
+                standing.apply(step.clone());
+                let expected = by_force(&current, &intent, &addresses);
+                prop_assert_eq!(&kept(&standing, &addresses), &expected, "{:?}", step);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_is_as_declared_stands_until_a_policy_goes() {
+        let world = clusters::world(&Shape::default());
+        let intent = clusters::intent(&world);
+        let mut standing = Standing::new(&intent, &world).unwrap();
+        assert_eq!(standing.verdict(), Verdict::Holds);
+        let policy = world.network_policies.first().unwrap();
+        standing.apply(crate::engine::Edit::RemovePolicy(policy.object.clone()));
+        assert_eq!(standing.verdict(), Verdict::Fails);
+        standing.apply(crate::engine::Edit::SetPolicy(policy.clone()));
+        assert_eq!(standing.verdict(), Verdict::Holds);
+    }
+}
