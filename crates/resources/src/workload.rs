@@ -37,6 +37,16 @@ pub(crate) fn zero(spec: &mut Fields<'_>, key: &'static str, out: &mut Vec<Diagn
         .is_some_and(|count| count.value == 0)
 }
 
+/// How many pods of a Job stand for those that run at once: two for several, as of any template.
+pub(crate) fn parallelism(spec: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> u32 {
+    let count = spec.int("parallelism", 0..=i64::from(i32::MAX), out);
+    match count.map_or(1, |count| count.value) {
+        0 => 0,
+        1 => 1,
+        _ => REPLICATED,
+    }
+}
+
 /// Reads `template`.
 pub(crate) fn template(spec: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<PodShape> {
     let fields = required_map(spec, "template", "a pod template", out)?;

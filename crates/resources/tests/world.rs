@@ -186,6 +186,31 @@ fn a_finished_run_of_a_cron_job_leaves_the_next() {
     assert_eq!(found("phase: Failed"), ["shop/tidy-0", "shop/tidy-28000-x"]);
 }
 
+/// Pods of one Job that run at once may call each other, as replicas do.
+#[test]
+fn a_job_of_several_pods_has_two() {
+    let template = "template: {spec: {containers: [{name: a}]}}";
+    let job = |kind: &str, spec: &str| {
+        let text = format!(
+            "apiVersion: batch/v1\nkind: {kind}\nmetadata: {{name: tidy, namespace: shop}}\nspec: {{{spec}}}\n"
+        );
+        names(&world(&text))
+    };
+    let cron = |spec: &str| {
+        let spec = format!("schedule: '@daily', jobTemplate: {{spec: {{{spec}}}}}");
+        job("CronJob", &spec)
+    };
+    for (parallelism, pods) in [
+        ("", &["shop/tidy-0"][..]),
+        ("parallelism: 1, ", &["shop/tidy-0"]),
+        ("parallelism: 5, ", &["shop/tidy-0", "shop/tidy-1"]),
+    ] {
+        let spec = format!("{parallelism}{template}");
+        assert_eq!(job("Job", &spec), pods, "{spec}");
+        assert_eq!(cron(&spec), pods, "{spec}");
+    }
+}
+
 #[test]
 fn named_ports_include_native_sidecars_only() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  serviceAccountName: robot\n  \

@@ -1,4 +1,4 @@
-//! `batch/v1 CronJob`: one pod stands for the run at its next time.
+//! `batch/v1 CronJob`: one pod stands for the run at its next time, or two if several run at once.
 
 use super::{Kind, Part, job};
 use crate::head::{Head, required_map};
@@ -37,19 +37,28 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     spec.ignore(IGNORED);
     spec.finish(out);
     fields.ignore(&["status"]);
-    Some(workload::add(KIND.name, head, shape?, 1, suspended))
+    let (shape, parallel) = shape?;
+    let at_zero = parallel == 0 || suspended;
+    Some(workload::add(
+        KIND.name,
+        head,
+        shape,
+        parallel.max(1),
+        at_zero,
+    ))
 }
 
 fn job_template(
     mut fields: Fields<'_>,
     out: &mut Vec<Diagnostic>,
-) -> Option<crate::pods::PodShape> {
+) -> Option<(crate::pods::PodShape, u32)> {
     let mut spec = required_map(&mut fields, "spec", "the spec of a Job", out)?;
+    let parallel = workload::parallelism(&mut spec, out);
     let shape = workload::template(&mut spec, out);
     spec.ignore(job::IGNORED);
-    spec.ignore(&["suspend", "parallelism"]);
+    spec.ignore(&["suspend"]);
     spec.finish(out);
     fields.ignore(&["metadata"]);
     fields.finish(out);
-    shape
+    Some((shape?, parallel))
 }

@@ -1,4 +1,4 @@
-//! `batch/v1 Job`: one pod stands for it.
+//! `batch/v1 Job`: one pod stands for it, or two if several run at once.
 
 use super::{Kind, Part};
 use crate::head::{Head, required_map};
@@ -39,7 +39,7 @@ pub(super) const IGNORED: &[&str] = &[
 fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Option<Add> {
     let mut spec = required_map(fields, "spec", "the spec of a Job", out)?;
     let suspended = spec.bool("suspend", out).is_some_and(|b| b.value);
-    let at_zero = workload::zero(&mut spec, "parallelism", out) || suspended;
+    let parallel = workload::parallelism(&mut spec, out);
     let shape = workload::template(&mut spec, out);
     spec.ignore(IGNORED);
     spec.finish(out);
@@ -50,5 +50,12 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
         let name = head.object.name.clone();
         shape.labels.0.entry(key.to_owned()).or_insert(name);
     }
-    Some(workload::add(KIND.name, head, shape, 1, at_zero))
+    let at_zero = parallel == 0 || suspended;
+    Some(workload::add(
+        KIND.name,
+        head,
+        shape,
+        parallel.max(1),
+        at_zero,
+    ))
 }
