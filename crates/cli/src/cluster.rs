@@ -155,7 +155,7 @@ impl Take for Taken<'_, '_, '_> {
     }
 
     fn object(&mut self, object: Object) -> bool {
-        let file = self.reader.text(&object.name, object.text.as_bytes());
+        let file = self.reader.shared(object.name, object.text);
         file.is_some()
     }
 }

@@ -4,6 +4,7 @@ use palisade_diagnostics::{Diagnostic, FileId, Sources};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most bytes of one run, over all files.
 const MAX_TOTAL: u64 = 1 << 30;
@@ -119,13 +120,7 @@ impl Reader {
         }
         let size = bytes.len() as u64;
         if size > left {
-            self.bad.push(
-                Diagnostic::error("PAL0502", format!("`{name}` is too large"))
-                    .note(format!(
-                        "limit: {MAX_TOTAL} bytes over all files of one run"
-                    ))
-                    .help("split the input, or leave out what the network does not depend on"),
-            );
+            self.bad.push(too_large(name));
             return None;
         }
         self.total += size;
@@ -146,6 +141,17 @@ impl Reader {
         }
     }
 
+    /// Adds a text that somebody has made, without a copy of it.
+    pub(crate) fn shared(&mut self, name: String, text: Arc<str>) -> Option<FileId> {
+        let size = text.len() as u64;
+        if size > MAX_TOTAL.saturating_sub(self.total) {
+            self.bad.push(too_large(&name));
+            return None;
+        }
+        self.total += size;
+        Some(self.sources.add(name, text))
+    }
+
     /// Adds a text that is no file.
     pub(crate) fn text(&mut self, name: &str, mut bytes: &[u8]) -> Option<FileId> {
         self.add(name, &mut bytes)
@@ -154,6 +160,14 @@ impl Reader {
     fn refuse(&mut self, path: &Path, error: &io::Error) {
         self.unreadable.push(cannot_read(path, error));
     }
+}
+
+fn too_large(name: &str) -> Diagnostic {
+    Diagnostic::error("PAL0502", format!("`{name}` is too large"))
+        .note(format!(
+            "limit: {MAX_TOTAL} bytes over all files of one run"
+        ))
+        .help("split the input, or leave out what the network does not depend on")
 }
 
 /// Why a file or directory cannot be read.

@@ -18,6 +18,7 @@ pub use access::Access;
 use discovery::Served;
 use lists::Listed;
 use palisade_diagnostics::Diagnostic;
+use std::sync::Arc;
 use wants::Want;
 
 /// One object of the cluster.
@@ -26,7 +27,7 @@ pub struct Object {
     /// How its text is called: `cluster:NetworkPolicy/shop/web`.
     pub name: String,
     /// JSON, indented, without what no reader looks at.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// Who takes what is read.

@@ -129,8 +129,10 @@ fn object(want: &Want, resource: &Resource, mut item: Value) -> Result<Option<Ob
         Some(namespace) => format!("cluster:{}/{namespace}/{name}", want.kind),
         None => format!("cluster:{}/{name}", want.kind),
     };
-    trim::trim(&want.kind, &mut item);
+    trim::trim(&want.kind, want.lints, &mut item);
     let text =
         serde_json::to_string_pretty(&item).map_err(|error| Problem::Garbage(error.to_string()))?;
+    // No more than it takes: there may be as many texts as pods.
+    let text = text.into();
     Ok(Some(Object { name, text }))
 }

@@ -23,7 +23,7 @@ pub(crate) fn rule(group: &str, resources: &[&str], only: Option<&str>) -> Strin
 #[must_use]
 pub fn cluster_role() -> String {
     let mut read: BTreeMap<(String, Option<&str>), Vec<String>> = BTreeMap::new();
-    for want in wants::kinds(true) {
+    for want in wants::kinds(true, true) {
         let rule = read.entry((want.group, want.only)).or_default();
         rule.push(plural(&want.kind));
     }

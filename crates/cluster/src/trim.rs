@@ -1,19 +1,24 @@
 //! Leaves out what no reader looks at, so that a cluster fits into memory and nothing private stays there:
 //! status, managed fields, environments, volumes.
 
-use palisade_resources::served::{STATUS_READ, unread_of_containers, unread_of_pods};
+use palisade_resources::served::{
+    STATUS_READ, UNREAD_OF_METADATA, unread_of_containers, unread_of_pods,
+};
 use serde_json::{Map, Value};
 
 /// The copy of the whole object that `kubectl apply` keeps.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Trims an object.
-pub(crate) fn trim(kind: &str, object: &mut Value) {
+/// Trims an object; `lints` says whether lints are to be asked.
+pub(crate) fn trim(kind: &str, lints: bool, object: &mut Value) {
+    let pod = |spec: &mut Map<String, Value>| pod(lints, spec);
     let Value::Object(fields) = object else {
         return;
     };
     if let Some(meta) = map(fields, "metadata") {
-        meta.remove("managedFields");
+        for field in UNREAD_OF_METADATA {
+            meta.remove(field);
+        }
         if let Some(annotations) = map(meta, "annotations") {
             annotations.remove(LAST_APPLIED);
         }
@@ -45,8 +50,8 @@ fn status(kind: &str, fields: &mut Map<String, Value>) {
     }
 }
 
-fn pod(spec: &mut Map<String, Value>) {
-    for field in unread_of_pods() {
+fn pod(lints: bool, spec: &mut Map<String, Value>) {
+    for field in unread_of_pods(lints) {
         spec.remove(field);
     }
     for list in ["containers", "initContainers"] {
@@ -54,7 +59,7 @@ fn pod(spec: &mut Map<String, Value>) {
             continue;
         };
         for container in containers.iter_mut().filter_map(Value::as_object_mut) {
-            for field in unread_of_containers() {
+            for field in unread_of_containers(lints) {
                 container.remove(field);
             }
         }

@@ -19,13 +19,15 @@ pub(crate) struct Want {
     pub(crate) essential: bool,
     /// Whether it is told that it may not be listed.
     pub(crate) told: bool,
+    /// Whether lints are asked about its objects.
+    pub(crate) lints: bool,
     /// The only name that is read, if there is one.
     pub(crate) only: Option<&'static str>,
 }
 
 /// Everything to list, in the order of [`KINDS`], then the others.
 pub(crate) fn all(served: &Served, lints: bool) -> Vec<Want> {
-    let mut out = kinds(served.has_mesh());
+    let mut out = kinds(served.has_mesh(), lints);
     let others = served
         .kinds()
         .filter(|(group, kind)| is_policy_not_read(group, kind));
@@ -38,7 +40,7 @@ pub(crate) fn all(served: &Served, lints: bool) -> Vec<Want> {
 }
 
 /// The kinds of [`KINDS`]; `mesh` says whether the cluster knows Istio.
-pub(crate) fn kinds(mesh: bool) -> Vec<Want> {
+pub(crate) fn kinds(mesh: bool, lints: bool) -> Vec<Want> {
     let want = |kind: &palisade_resources::Kind| {
         let config = kind.name == "ConfigMap";
         Want {
@@ -49,6 +51,7 @@ pub(crate) fn kinds(mesh: bool) -> Vec<Want> {
             essential: kind.is_essential(),
             // Without a mesh there is no configuration of one to miss.
             told: !config || mesh,
+            lints,
             only: config.then_some(MESH_CONFIG_MAP),
         }
     };
@@ -63,6 +66,7 @@ fn other(group: &str, kind: &str) -> Want {
         built_in: false,
         essential: false,
         told: true,
+        lints: true,
         only: None,
     }
 }

@@ -169,7 +169,7 @@ fn objects_are_read_without_what_nobody_looks_at() {
         ]
     );
     let web = taken.text("cluster:Deployment/shop/web");
-    for gone in ["hunter2", "managedFields", "last-applied", "status"] {
+    for gone in ["hunter2", "managedFields", "uid", "last-applied", "status"] {
         assert!(!web.contains(gone), "{gone} in {web}");
     }
     for kept in [
@@ -187,6 +187,22 @@ fn objects_are_read_without_what_nobody_looks_at() {
             .text("cluster:ConfigMap/istio-system/istio")
             .contains("other")
     );
+}
+
+/// Only lints ask about probes.
+#[test]
+fn what_only_lints_read_is_kept_for_them_alone() {
+    let server = ApiServer::start(manifests()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let access = access(directory.path(), &server.kubeconfig(&json!({}), &json!({})));
+    let mut taken = Taken::default();
+    assert_eq!(read(&access, false, &mut taken).unwrap(), []);
+    let web = taken.text("cluster:Deployment/shop/web");
+    for gone in ["livenessProbe", "automountServiceAccountToken", "hunter2"] {
+        assert!(!web.contains(gone), "{gone} in {web}");
+    }
+    let requests = server.requests();
+    assert!(!requests.iter().any(|r| r.path.ends_with("/clusterroles")));
 }
 
 /// Nothing is written, Secrets are never asked for, and of ConfigMaps the one of the mesh alone.

@@ -10,7 +10,7 @@ use palisade_yaml::{Fields, Node, Spanned};
 use std::collections::BTreeMap;
 
 /// Fields of `ObjectMeta` without meaning here.
-pub(crate) const IGNORED: [&str; 9] = [
+pub const IGNORED: [&str; 9] = [
     "clusterName",
     "deletionGracePeriodSeconds",
     "deletionTimestamp",

@@ -4,6 +4,9 @@
 use crate::kinds::{KINDS, Kind};
 use crate::{pods, read};
 
+/// Fields of `metadata` that nobody reads.
+pub use crate::head::IGNORED as UNREAD_OF_METADATA;
+
 /// API groups that every Kubernetes cluster serves.
 const BUILT_IN: [&str; 6] = [
     "",
@@ -37,16 +40,16 @@ pub const STATUS_READ: &[(&str, &[&str])] = &[
     ("Service", &["loadBalancer"]),
 ];
 
-/// Fields of a pod's spec that are neither read nor asked for by a lint.
-pub fn unread_of_pods() -> impl Iterator<Item = &'static str> {
+/// Fields of a pod's spec that are not read; `lints` says whether lints are to be asked.
+pub fn unread_of_pods(lints: bool) -> impl Iterator<Item = &'static str> {
     let fields = pods::POD_FIELDS.into_iter();
-    fields.filter(|field| *field != "automountServiceAccountToken")
+    fields.filter(move |field| !lints || *field != "automountServiceAccountToken")
 }
 
 /// The same for a container; environments are among them.
-pub fn unread_of_containers() -> impl Iterator<Item = &'static str> {
+pub fn unread_of_containers(lints: bool) -> impl Iterator<Item = &'static str> {
     let fields = pods::CONTAINER_FIELDS.into_iter();
-    fields.filter(|field| !field.ends_with("Probe"))
+    fields.filter(move |field| !lints || !field.ends_with("Probe"))
 }
 
 impl Kind {
