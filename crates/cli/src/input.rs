@@ -40,7 +40,7 @@ impl Reader {
         let mut out = Vec::new();
         if path.as_os_str() == "-" {
             let stdin = io::stdin();
-            out.extend(self.add("<stdin>", &mut stdin.lock()));
+            out.extend(self.add("<stdin>", &mut stdin.lock(), 0));
         } else if path.is_dir() {
             let mut files = Vec::new();
             self.walk(path, 0, &mut files);
@@ -103,7 +103,11 @@ impl Reader {
         let shown = path.strip_prefix(".").unwrap_or(path);
         let name = shown.display().to_string();
         match File::open(path) {
-            Ok(mut file) => self.add(&name, &mut file),
+            Ok(mut file) => {
+                // Known for files: no room is made twice for a large one.
+                let size = file.metadata().map_or(0, |about| about.len());
+                self.add(&name, &mut file, size)
+            }
             Err(error) => {
                 self.refuse(path, &error);
                 None
@@ -111,9 +115,11 @@ impl Reader {
         }
     }
 
-    fn add(&mut self, name: &str, stream: &mut dyn Read) -> Option<FileId> {
+    fn add(&mut self, name: &str, stream: &mut dyn Read, expected: u64) -> Option<FileId> {
         let left = MAX_TOTAL.saturating_sub(self.total);
-        let mut bytes = Vec::new();
+        // One byte more, so that the end is found without room for further ones.
+        let room = expected.min(left) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
         if let Err(error) = stream.take(left + 1).read_to_end(&mut bytes) {
             self.refuse(Path::new(name), &error);
             return None;
@@ -124,7 +130,7 @@ impl Reader {
             return None;
         }
         self.total += size;
-        match palisade_yaml::decode(name, &bytes) {
+        match palisade_yaml::decode(name, bytes) {
             Ok(text) => Some(self.sources.add(name, text)),
             Err(diagnostic) => {
                 self.bad.push(diagnostic);
@@ -136,7 +142,7 @@ impl Reader {
     /// Reads one file, whatever its name, or `-` for standard input.
     pub(crate) fn one(&mut self, path: &Path) -> Option<FileId> {
         match path.as_os_str() == "-" {
-            true => self.add("<stdin>", &mut io::stdin().lock()),
+            true => self.add("<stdin>", &mut io::stdin().lock(), 0),
             false => self.file(path),
         }
     }
@@ -154,7 +160,8 @@ impl Reader {
 
     /// Adds a text that is no file.
     pub(crate) fn text(&mut self, name: &str, mut bytes: &[u8]) -> Option<FileId> {
-        self.add(name, &mut bytes)
+        let size = bytes.len() as u64;
+        self.add(name, &mut bytes, size)
     }
 
     fn refuse(&mut self, path: &Path, error: &io::Error) {

@@ -222,7 +222,7 @@ fn told(diagnostics: &[Diagnostic], objects: Option<&Objects>) -> Vec<Diagnostic
 pub(crate) fn texts<'s>(sources: &'s Sources, files: &[FileId]) -> Vec<(FileId, &'s str)> {
     files
         .iter()
-        .filter_map(|file| Some((*file, &*sources.get(*file)?.text)))
+        .filter_map(|file| Some((*file, sources.get(*file)?.text.as_str())))
         .collect()
 }
 

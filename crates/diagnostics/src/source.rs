@@ -58,7 +58,7 @@ pub struct SourceFile {
     /// How the file is shown: a path relative to where the command ran, or `<stdin>`.
     pub name: String,
     /// The whole text.
-    pub text: Arc<str>,
+    pub text: Arc<String>,
     /// Built on first use: a run without diagnostics never pays for it.
     index: OnceLock<Index>,
 }
@@ -111,10 +111,10 @@ fn clamped(number: usize) -> u32 {
 }
 
 impl SourceFile {
-    fn new(name: String, text: Arc<str>) -> Self {
+    fn new(name: String, text: String) -> Self {
         Self {
             name,
-            text,
+            text: Arc::new(text),
             index: OnceLock::new(),
         }
     }
@@ -175,8 +175,8 @@ impl Sources {
         Self::default()
     }
 
-    /// Adds a text and returns its id.
-    pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+    /// Adds a text, which is not copied, and returns its id.
+    pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let id = FileId(self.len());
         self.files.push(SourceFile::new(name.into(), text.into()));
         id

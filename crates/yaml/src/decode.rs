@@ -2,25 +2,32 @@
 
 use palisade_diagnostics::Diagnostic;
 
-/// The text of a file: UTF-8, a byte-order mark taken off.
+/// The text of a file: UTF-8, a byte-order mark taken off. Bytes that are handed over become the text
+/// and are not copied.
 ///
 /// # Errors
 /// Bytes that are no UTF-8, UTF-16, or NUL characters, with the place and the fix (PAL0002).
-pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
+pub fn decode(name: &str, bytes: impl Into<Vec<u8>>) -> Result<String, Diagnostic> {
+    decode_all(name, bytes.into())
+}
+
+fn decode_all(name: &str, mut bytes: Vec<u8>) -> Result<String, Diagnostic> {
     let wrong = |what: String| Diagnostic::error("PAL0002", format!("`{name}` {what}"));
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(wrong("is UTF-16".to_owned()).help("save the file as UTF-8"));
     }
     // UTF-16 without a mark: half of the bytes of ASCII text are NUL.
     if matches!(
-        bytes,
+        bytes.as_slice(),
         [0, 1..=255, 0, 1..=255, ..] | [1..=255, 0, 1..=255, 0, ..]
     ) {
         return Err(wrong("is UTF-16".to_owned()).help("save the file as UTF-8"));
     }
-    let bytes = bytes.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to();
+    if bytes.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        bytes.drain(..3);
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let byte = bytes.get(at).copied().unwrap_or_default();
         wrong(format!(
             "is not UTF-8: byte 0x{byte:02X} on line {}",
@@ -29,14 +36,15 @@ pub fn decode(name: &str, bytes: &[u8]) -> Result<String, Diagnostic> {
         .note(format!("byte {at} of the file, counted from 0"))
         .help("save the file as UTF-8; is it a manifest at all?")
     })?;
-    if let Some(at) = text.find('\0') {
-        return Err(
-            wrong(format!("holds a NUL character on line {}", line(bytes, at)))
-                .note(format!("byte {at} of the file, counted from 0"))
-                .help("remove it; is the file a manifest at all?"),
-        );
+    if let Some(at) = memchr::memchr(0, text.as_bytes()) {
+        return Err(wrong(format!(
+            "holds a NUL character on line {}",
+            line(text.as_bytes(), at)
+        ))
+        .note(format!("byte {at} of the file, counted from 0"))
+        .help("remove it; is the file a manifest at all?"));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 fn line(bytes: &[u8], at: usize) -> usize {

@@ -113,7 +113,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_decoded_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-        if let Ok(text) = decode("f", &bytes) {
+        if let Ok(text) = decode("f", bytes) {
             sound(&text);
         }
     }

@@ -287,7 +287,7 @@ fn changes(answer: &Answer) -> Vec<(&SourceFile, String, usize)> {
 fn show_changes(answer: &Answer, terminal: &mut Terminal<'_>) -> Exit {
     let changes = changes(answer);
     for (file, text, _) in &changes {
-        let diff = TextDiff::from_lines(&*file.text, text.as_str());
+        let diff = TextDiff::from_lines(file.text.as_str(), text.as_str());
         let mut diff = diff.unified_diff();
         let diff = diff.header(&format!("a/{}", file.name), &format!("b/{}", file.name));
         print(terminal, &diff.to_string());
