@@ -11,8 +11,9 @@ use crate::{Input, KINDS, Role, codes};
 use ipnet::IpNet;
 use palisade_diagnostics::Span;
 use palisade_netmodel::{Direction, ObjectRef, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
-use palisade_yaml::{Key, Kind as Shape, Limits, Node};
+use palisade_yaml::{Key, Kind as Shape, Limits, List, Node, Piece, Plan};
 use roles::Roles;
+use std::ops::Range;
 
 /// The annotation that names the lints to leave out for an object.
 pub const SKIP: &str = "palisade.dev/lint-skip";
@@ -25,16 +26,24 @@ pub const TOLD_BY_LINTS: [&str; 1] = [codes::HOST_BITS];
 /// Lists of lists, as deep as the API server makes them.
 const MAX_LISTS: usize = 4;
 
-/// Reads texts.
+/// Reads texts, object by object: of trees, only one is there at a time.
 #[must_use]
 pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
     let mut out = Written::default();
     let mut roles = Roles::default();
     for input in inputs {
-        let parsed = palisade_yaml::parse(input.file, input.text, limits);
-        for document in &parsed.documents {
+        let (pieces, _) = palisade_yaml::cut(input.file, input.text, limits);
+        for piece in &pieces {
             let both = &mut (&mut out, &mut roles);
-            object(document.root(), "", (input.role, 0), both);
+            match piece {
+                Piece::Document(range) => documents(input, range, limits, 0, both),
+                Piece::List(list) => {
+                    let (read, done) = items(input, list, limits, both);
+                    if !done {
+                        documents(input, &list.whole(), limits, read, both);
+                    }
+                }
+            }
         }
     }
     roles.finish(&mut out);
@@ -43,6 +52,61 @@ pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
 
 /// What is found, and roles and bindings, which are joined at the end.
 type Found<'o> = (&'o mut Written, &'o mut Roles);
+
+/// Reads what stands in a range, and drops the tree. The first `read` items of the list that it is have
+/// been read.
+fn documents(
+    input: &Input<'_>,
+    range: &Range<usize>,
+    limits: &Limits,
+    read: usize,
+    found: &mut Found<'_>,
+) {
+    let plan = Plan::default();
+    let (documents, _) = palisade_yaml::read(input.file, input.text, range, limits, plan);
+    for document in &documents {
+        let root = document.root();
+        match (read, item_kind(root)) {
+            (1.., Some(item)) => {
+                let items = root.get("items").into_iter().flat_map(Node::items);
+                let rest = items.skip(read);
+                rest.for_each(|node| object(node, item, (input.role, 1), found));
+            }
+            _ => object(root, "", (input.role, 0), found),
+        }
+    }
+}
+
+/// Reads a large list item by item: how many were read, and whether that is all of it. The others have
+/// to be read with the list around them.
+fn items(input: &Input<'_>, list: &List, limits: &Limits, found: &mut Found<'_>) -> (usize, bool) {
+    let Some(around) = list.around(input.file, input.text, limits) else {
+        return (0, false);
+    };
+    let Some(kind) = item_kind(around.root()) else {
+        return (0, false);
+    };
+    for (range, read) in list.items().iter().zip(0..) {
+        let plan = Plan::default();
+        let Some(item) = list.item(input.file, input.text, range, limits, plan) else {
+            return (read, false);
+        };
+        let root = item.root();
+        let node = match list.is_wrapped() {
+            true => root.items().next(),
+            false => Some(root),
+        };
+        if let Some(node) = node {
+            object(node, kind, (input.role, 1), found);
+        }
+    }
+    (list.items().len(), true)
+}
+
+/// The kind of the items of a list.
+fn item_kind(node: Node<'_>) -> Option<&str> {
+    text(node, "kind")?.strip_suffix("List")
+}
 
 /// One object or list; `inherited` is the kind of the items of a typed list.
 fn object(node: Node<'_>, inherited: &str, (role, depth): (Role, usize), found: &mut Found<'_>) {
@@ -233,7 +297,7 @@ fn webhook(client: Node<'_>, name: &str) -> Option<Webhook> {
 
 #[cfg(test)]
 mod tests {
-    use super::written;
+    use super::{Roles, Written, object, written};
     use crate::Input;
     use crate::Role;
     use palisade_diagnostics::{FileId, Sources};
@@ -354,5 +418,49 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
             found.cluster_ips[&"10.96.0.7".parse().unwrap()],
             ObjectRef::new("shop", "web")
         );
+    }
+
+    /// The same from the trees of whole texts.
+    fn from_trees(input: Input<'_>) -> Written {
+        let (mut out, mut roles) = (Written::default(), Roles::default());
+        let parsed = palisade_yaml::parse(input.file, input.text, &Limits::default());
+        for document in &parsed.documents {
+            let both = &mut (&mut out, &mut roles);
+            object(document.root(), "", (input.role, 0), both);
+        }
+        roles.finish(&mut out);
+        out
+    }
+
+    #[test]
+    fn a_large_list_is_read_item_by_item_like_a_whole() {
+        let item = |i: usize| {
+            format!(
+                r#"{{"kind":"NetworkPolicy","metadata":{{"name":"p{i}","annotations":{{"palisade.dev/lint-skip":"no-ports"}}}},"spec":{{"podSelector":{{}},"ingress":[{{"from":[]}}],"x":"{}"}}}}"#,
+                "y".repeat(i % 700)
+            )
+        };
+        let items: Vec<String> = (0..1500).map(item).collect();
+        let json = format!(r#"{{"items":[{}],"kind":"List"}}"#, items.join(","));
+        let typed = json
+            .replace(r#""kind":"NetworkPolicy","#, "")
+            .replace(r#":"List""#, r#":"NetworkPolicyList""#);
+        let yaml = format!("items:\n- {}\nkind: List\n", items.join("\n- "));
+        // An item in the middle that needs another one.
+        let named = yaml
+            .replacen("\"p10\"", "&name p10", 1)
+            .replacen("\"p900\"", "*name", 1);
+        let several = format!("{yaml}---\n{TEXT}---\n{yaml}");
+        for text in [json, typed, yaml, named, several] {
+            assert!(text.len() > 1 << 19);
+            let input = Input {
+                file: FileId(0),
+                text: &text,
+                role: Role::Both,
+            };
+            let found = written(&[input], &Limits::default());
+            assert!(found.policies.len() >= 1499);
+            assert!(format!("{found:?}") == format!("{:?}", from_trees(input)));
+        }
     }
 }
