@@ -17,6 +17,7 @@ mod formats;
 mod learn;
 mod lint_findings;
 mod lints;
+mod memory;
 mod profiles;
 mod readme;
 mod reviewed;
