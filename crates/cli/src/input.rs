@@ -4,7 +4,6 @@ use palisade_diagnostics::{Diagnostic, FileId, Sources};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Most bytes of one run, over all files.
 const MAX_TOTAL: u64 = 1 << 30;
@@ -148,7 +147,7 @@ impl Reader {
     }
 
     /// Adds a text that somebody has made, without a copy of it.
-    pub(crate) fn shared(&mut self, name: String, text: Arc<str>) -> Option<FileId> {
+    pub(crate) fn shared(&mut self, name: String, text: String) -> Option<FileId> {
         let size = text.len() as u64;
         if size > MAX_TOTAL.saturating_sub(self.total) {
             self.bad.push(too_large(&name));

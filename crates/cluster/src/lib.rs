@@ -18,7 +18,6 @@ pub use access::Access;
 use discovery::Served;
 use lists::Listed;
 use palisade_diagnostics::Diagnostic;
-use std::sync::Arc;
 use wants::Want;
 
 /// One object of the cluster.
@@ -27,7 +26,7 @@ pub struct Object {
     /// How its text is called: `cluster:NetworkPolicy/shop/web`.
     pub name: String,
     /// JSON, indented, without what no reader looks at.
-    pub text: Arc<str>,
+    pub text: String,
 }
 
 /// Who takes what is read.
