@@ -54,6 +54,8 @@ struct Declaration {
     ports: Option<Vec<PolicyPort>>,
     /// Without ports by name.
     numeric: PortSet,
+    /// With every port that a name can mean.
+    widest: PortSet,
     named: bool,
     /// Whether it answers for the destination's half and for the source's.
     ingress: bool,
@@ -65,6 +67,14 @@ struct Declaration {
 struct Mentions {
     by_list: FxHashMap<u32, RoaringBitmap>,
     everybody: RoaringBitmap,
+}
+
+/// The ports that grants allow between two ends.
+#[derive(Debug, Default)]
+struct Granted {
+    all: PortSet,
+    /// Of grants that answer for the half in question.
+    answered: PortSet,
 }
 
 /// What is suspect in one direction: peers by subject.
@@ -181,6 +191,7 @@ impl Standing {
                 to,
                 ports: grant.ports.clone(),
                 numeric: grant.numeric_ports(),
+                widest: widest(grant),
                 named: grant.ports.iter().flatten().any(names),
                 ingress: grant.ingress && own(&grant.to),
                 egress: grant.egress && own(&grant.from),
@@ -455,10 +466,10 @@ impl Standing {
             if rest.is_empty() {
                 return rest;
             }
-            together = together.union(&ports);
-            if grant.named && direction == Direction::Egress {
-                together = PortSet::all();
-            }
+            together = together.union(match direction {
+                Direction::Ingress => &ports,
+                Direction::Egress => &grant.widest,
+            });
         }
         // Nothing grants all of it. Unless all grants together do, nobody is left out.
         if !now.may.difference(&together).is_empty() {
@@ -499,68 +510,63 @@ impl Standing {
         }
     }
 
-    /// Judges what others let pass for a class or cell.
+    /// Judges what others let pass for a class or cell. Cost: those who may, and the other ends of its grants.
     fn judge_peer(&mut self, peer: u32) {
-        let own = RoaringBitmap::from_iter([peer]);
         for direction in [Direction::Ingress, Direction::Egress] {
-            let (grants, answers): (RoaringBitmap, fn(&Declaration) -> bool) = match direction {
-                Direction::Ingress => (self.from.of(&self.lists_of(peer)), |g| g.ingress),
-                Direction::Egress => (self.to.of(&self.lists_of(peer)), |g| g.egress),
-            };
-            let mut subjects = self.side(direction).broad.clone();
+            let granted = self.granted_to(direction, peer);
+            let mut subjects: RoaringBitmap = granted.keys().copied().collect();
+            subjects |= &self.side(direction).broad;
             if let Some(node) = self.live.node(peer) {
                 subjects |= self.live.users(direction, &(&node.yes | &node.perhaps));
             }
-            let grants = grants.iter().filter_map(|g| self.grants.get(g as usize));
-            for grant in grants.filter(|grant| answers(grant)) {
-                subjects |= self.members(match direction {
-                    Direction::Ingress => &grant.to,
-                    Direction::Egress => &grant.from,
-                });
-            }
+            let nothing = Granted::default();
             for subject in subjects {
                 if self.live.example(subject).is_none() {
                     continue;
                 }
-                let passage = self.live.half(direction, subject, peer);
-                let passage = self.live.carry(passage);
-                self.judge_one(direction, subject, (peer, &own), &passage);
+                let half = self.live.half(direction, subject, peer);
+                let now = self.live.carry(half);
+                let granted = granted.get(&subject).unwrap_or(&nothing);
+                let less = !granted.answered.difference(&now.must).is_empty();
+                let more = !now.may.difference(&granted.all).is_empty()
+                    && self.is_claimed(direction, subject);
+                let side = self.side_mut(direction);
+                for (set, found) in [(&mut side.more, more), (&mut side.less, less)] {
+                    if found {
+                        set.entry(subject).or_default().insert(peer);
+                    }
+                }
             }
         }
     }
 
-    /// Judges what a class lets pass for one peer: like [`Self::judge`], by the grants between the two.
-    fn judge_one(
-        &mut self,
-        direction: Direction,
-        subject: u32,
-        (peer, own): (u32, &RoaringBitmap),
-        now: &Passage,
-    ) {
-        let (source, destination) = match direction {
-            Direction::Ingress => (peer, subject),
-            Direction::Egress => (subject, peer),
+    /// What is granted between the ends that judge a peer and the peer.
+    fn granted_to(&self, direction: Direction, peer: u32) -> FxHashMap<u32, Granted> {
+        let lists = self.lists_of(peer);
+        let grants = match direction {
+            Direction::Ingress => self.from.of(&lists),
+            Direction::Egress => self.to.of(&lists),
         };
-        let mut grants = self.from.of(&self.lists_of(source));
-        grants &= self.to.of(&self.lists_of(destination));
-        let mut granted = PortSet::empty();
-        let mut less = false;
+        let mut granted: FxHashMap<u32, Granted> = FxHashMap::default();
         for grant in grants.iter().filter_map(|g| self.grants.get(g as usize)) {
-            let ports = self.ports(grant, destination);
-            let answers = match direction {
-                Direction::Ingress => grant.ingress,
-                Direction::Egress => grant.egress,
+            let (subjects, answers) = match direction {
+                Direction::Ingress => (self.members(&grant.to), grant.ingress),
+                Direction::Egress => (self.members(&grant.from), grant.egress),
             };
-            less |= answers && !ports.difference(&now.must).is_empty();
-            granted = granted.union(&ports);
-        }
-        let more = self.is_claimed(direction, subject) && !now.may.difference(&granted).is_empty();
-        let side = self.side_mut(direction);
-        for (set, found) in [(&mut side.more, more), (&mut side.less, less)] {
-            if found {
-                *set.entry(subject).or_default() |= own;
+            for subject in subjects {
+                let destination = match direction {
+                    Direction::Ingress => subject,
+                    Direction::Egress => peer,
+                };
+                let ports = self.ports(grant, destination);
+                let known = granted.entry(subject).or_default();
+                known.all = known.all.union(&ports);
+                if answers {
+                    known.answered = known.answered.union(&ports);
+                }
             }
         }
+        granted
     }
 
     /// Whether connections are as declared. Cost: the suspect pairs, up to the first that is a difference
@@ -606,6 +612,9 @@ impl Standing {
     /// What passes between two ends and is not granted.
     fn undeclared(&self, (source, destination): (u32, u32)) -> Vec<Flaw> {
         let passage = (self.live).passage(EndpointId(source), EndpointId(destination));
+        if passage.may.is_empty() {
+            return Vec::new();
+        }
         let granted = self.granted(source, destination);
         let certain = passage.must.difference(&granted);
         let perhaps = passage.may.difference(&granted).difference(&certain);
@@ -643,6 +652,16 @@ impl Standing {
     pub fn live(&self) -> &Live {
         &self.live
     }
+}
+
+/// The ports of a grant, and for a name all of its protocol.
+fn widest(grant: &Grant) -> PortSet {
+    let numeric = grant.numeric_ports();
+    let ports = grant.ports.iter().flatten();
+    ports.fold(numeric, |set, port| match port {
+        PolicyPort::Named { protocol, .. } => set.union(&PortSet::protocol(*protocol)),
+        PolicyPort::Range { .. } => set,
+    })
 }
 
 fn flaws(
