@@ -130,9 +130,9 @@ fn object(want: &Want, resource: &Resource, mut item: Value) -> Result<Option<Ob
         None => format!("cluster:{}/{name}", want.kind),
     };
     trim::trim(&want.kind, want.lints, &mut item);
-    let text =
+    let mut text =
         serde_json::to_string_pretty(&item).map_err(|error| Problem::Garbage(error.to_string()))?;
     // No more than it takes: there may be as many texts as pods.
-    let text = text.into();
+    text.shrink_to_fit();
     Ok(Some(Object { name, text }))
 }
