@@ -189,10 +189,11 @@ fn yaml_next(bytes: &[u8], at: usize, column: usize, more: bool) -> Next {
             Next::End(bytes.len())
         };
     };
-    if indent < column || indent == column && !is_dash(bytes, start + indent) {
+    // `items` stands at the margin, and so does what follows its list.
+    if indent == 0 && (column > 0 || !is_dash(bytes, start)) {
         return Next::End(start);
     }
-    if indent > column {
+    if indent != column || !is_dash(bytes, start + indent) {
         return Next::Broken;
     }
     let mut line = scan::line_end(bytes, start) + 1;
@@ -266,7 +267,15 @@ mod tests {
         assert_eq!(tail, "metadata: {}\n");
         let indented = "items:\n  - a\n  - b";
         assert_eq!(cut(indented).unwrap().1, ["  - a\n", "  - b"]);
-        for other in ["items: [a]\n", "items:\n  a: 1\n", "a: 1\n", "items:\n"] {
+        for other in [
+            "items: [a]\n",
+            "items:\n  a: 1\n",
+            "a: 1\n",
+            "items:\n",
+            // Neither an item nor a key beside `items`: without its list, the head would take it for a value.
+            "items:\n  - a\n r\nkind: List\n",
+            "items:\n  - a\n  b: 1\n",
+        ] {
             assert_eq!(cut(other), None, "{other}");
         }
     }
