@@ -2,7 +2,7 @@
 
 use super::Lint;
 use super::context::{Context, Expect};
-use super::service_blocked::is_open;
+use super::service_blocked::{is_open, port_list};
 use super::webhook_blocked::{admits_outside, target};
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity};
@@ -64,20 +64,13 @@ fn describe(
     pod: EndpointId,
     closed: &[(&ServicePort, u16)],
 ) -> Diagnostic {
-    let list: Vec<String> = closed
-        .iter()
-        .map(|(port, target)| match port.port == *target {
-            true => format!("{target}/{}", port.protocol),
-            false => format!("{} (to {target}/{})", port.port, port.protocol),
-        })
-        .collect();
+    let list = port_list(closed);
     let isolating = cx.engine.isolating(Direction::Ingress, pod).first();
     let policy = isolating.and_then(|index| cx.world.network_policies.get(*index));
     let finding = LINT
         .finding(format!(
             "Service `{}` publishes port {}, and no policy admits an address outside",
-            service.object,
-            list.join(", ")
+            service.object, list
         ))
         .at_opt(
             service.origin.0,

@@ -69,19 +69,22 @@ pub(super) fn is_open(cx: &Context<'_>, pod: EndpointId, port: (Protocol, u16)) 
     }) || cx.administrators_open(Direction::Ingress, pod, |may| may.contains(port.0, port.1))
 }
 
+/// Ports of a Service, with where they lead to if that is another port.
+pub(super) fn port_list(ports: &[(&ServicePort, u16)]) -> String {
+    let port = |(port, target): &(&ServicePort, u16)| match port.port == *target {
+        true => format!("{target}/{}", port.protocol),
+        false => format!("{} (to {target}/{})", port.port, port.protocol),
+    };
+    ports.iter().map(port).collect::<Vec<_>>().join(", ")
+}
+
 fn describe(
     cx: &Context<'_>,
     service: &Service,
     pod: EndpointId,
     blocked: &[Blocked<'_>],
 ) -> Diagnostic {
-    let list: Vec<String> = blocked
-        .iter()
-        .map(|(port, target)| match port.port == *target {
-            true => format!("{target}/{}", port.protocol),
-            false => format!("{} (to {target}/{})", port.port, port.protocol),
-        })
-        .collect();
+    let list = port_list(blocked);
     let isolating = cx.engine.isolating(Direction::Ingress, pod).first();
     let policy = isolating.and_then(|index| cx.world.network_policies.get(*index));
     let rules = policy.and_then(|p| p.ingress.as_deref());
@@ -92,8 +95,7 @@ fn describe(
     let finding = LINT
         .finding(format!(
             "nobody is admitted to port {} of Service `{}`",
-            list.join(", "),
-            service.object
+            list, service.object
         ))
         .at_opt(policy.and_then(|p| p.origin.0), isolates)
         .at_opt(
