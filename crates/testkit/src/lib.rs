@@ -11,6 +11,7 @@ pub mod intents;
 pub mod print;
 pub mod soak;
 pub mod specs;
+pub mod wire;
 pub mod worlds;
 
 pub use contract::{Contract, Reference, Symbolic};

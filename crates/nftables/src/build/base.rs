@@ -1,0 +1,146 @@
+//! The chains that every ruleset has.
+
+use super::{Node, Settings, map_name, own_side};
+use crate::addresses::cover;
+use crate::model::{Chain, Effect, Element, Family, Match, Rule, Set, SetKind, Side, Verdict};
+use palisade_netmodel::Direction;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Where refused packets end.
+pub(super) const DENY: &str = "deny";
+/// Where the packets of connections end that are not let pass any more, or that began before they could be
+/// judged.
+pub(super) const CUT: &str = "cut";
+/// The base chain.
+const FORWARD: &str = "forward";
+
+/// Adds them, and the sets of addresses that are refused as long as no pod is known to have them.
+pub(super) fn add(
+    sets: &mut BTreeMap<String, Set>,
+    chains: &mut BTreeMap<String, Chain>,
+    settings: &Settings,
+    node: &Node,
+    known: impl Iterator<Item = IpAddr>,
+) {
+    let mut known: Vec<IpAddr> = known.collect();
+    known.sort_unstable();
+    chains.insert(FORWARD.to_owned(), forward(settings));
+    chains.insert(DENY.to_owned(), deny(settings));
+    chains.insert(CUT.to_owned(), cut());
+    for family in Family::ALL {
+        let mut rules = Vec::new();
+        let own = cover(family, node.pod_networks.iter().map(|n| (n, &[][..])));
+        if !own.is_empty() {
+            let of_family = known.iter().filter(|a| Family::of(a) == family);
+            let known = of_family.map(|a| Element::Address(*a)).collect();
+            rules.extend(unknown_pods(family, sets, own, known));
+        }
+        rules.extend([Direction::Egress, Direction::Ingress].map(|direction| {
+            let dispatch = Verdict::Dispatch {
+                side: own_side(direction),
+                family,
+                map: map_name(direction, family),
+            };
+            Rule::new(vec![], dispatch)
+        }));
+        chains.insert(entry(family), chain("pods of this node by address", rules));
+    }
+}
+
+/// `v4`.
+fn entry(family: Family) -> String {
+    format!("v{}", family.digit())
+}
+
+fn chain(comment: &str, rules: Vec<Rule>) -> Chain {
+    Chain {
+        base: false,
+        comment: comment.to_owned(),
+        rules,
+    }
+}
+
+/// The cheap way first: almost all packets belong to a known connection.
+fn forward(settings: &Settings) -> Chain {
+    let mut rules = vec![
+        Rule::new(
+            vec![Match::Marked(settings.revoked)],
+            Verdict::Goto(CUT.to_owned()),
+        ),
+        Rule::new(vec![Match::Known], Verdict::Accept),
+        Rule::new(vec![Match::NeighbourDiscovery], Verdict::Accept),
+    ];
+    rules.extend(
+        Family::ALL
+            .map(|family| Rule::new(vec![Match::Family(family)], Verdict::Goto(entry(family)))),
+    );
+    Chain {
+        base: true,
+        comment: "NetworkPolicy of the pods of this node".to_owned(),
+        rules,
+    }
+}
+
+fn counted() -> Rule {
+    Rule {
+        matches: vec![],
+        effect: Some(Effect::Count),
+        verdict: None,
+    }
+}
+
+fn deny(settings: &Settings) -> Chain {
+    let mut rules = vec![counted()];
+    rules.extend(settings.log.map(|(group, rate)| Rule {
+        matches: vec![],
+        effect: Some(Effect::Log { group, rate }),
+        verdict: None,
+    }));
+    let end = if settings.reject {
+        Verdict::Reject
+    } else {
+        Verdict::Drop
+    };
+    rules.push(Rule::new(vec![], end));
+    chain("no policy lets it pass", rules)
+}
+
+/// TCP is told at once; otherwise both ends would go on trying for minutes.
+fn cut() -> Chain {
+    let rules = vec![
+        counted(),
+        Rule::new(vec![Match::Tcp], Verdict::Reset),
+        Rule::new(vec![], Verdict::Drop),
+    ];
+    chain("connections without permission", rules)
+}
+
+/// Refuses addresses of this node's pods that no known pod has (`Kubernetes documentation, Network
+/// Policies, Pod lifecycle`: a new pod must be isolated before it is started).
+fn unknown_pods(
+    family: Family,
+    sets: &mut BTreeMap<String, Set>,
+    own: Vec<Element>,
+    known: Vec<Element>,
+) -> [Rule; 2] {
+    let mut add = |word: &str, kind, elements| {
+        let name = format!("{word}{}", family.digit());
+        let elements = Arc::new(elements);
+        sets.insert(name.clone(), Set { kind, elements });
+        name
+    };
+    let own = add("local", SetKind::Networks(family), own);
+    let known = add("known", SetKind::Addresses(family), known);
+    [Side::Source, Side::Destination].map(|side| {
+        let address = |set: &str, not| Match::Address {
+            side,
+            family,
+            set: set.to_owned(),
+            not,
+        };
+        let matches = vec![address(&own, false), address(&known, true)];
+        Rule::new(matches, Verdict::Goto(DENY.to_owned()))
+    })
+}

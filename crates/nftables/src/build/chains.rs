@@ -1,0 +1,338 @@
+//! The chains of a signature: the Admin tier's rules in their order, then what its NetworkPolicies let pass
+//! together, or, without any, the Baseline tier's rules.
+//!
+//! What is accepted *returns*: it leaves this direction's chains and goes on to the other direction.
+
+use super::peers::{Named, Peers};
+use super::ports::Ports;
+use super::sets::{Addresses, Sets};
+use super::signature::Signature;
+use super::{Refused, Settings, base};
+use crate::model::{Chain, Family, Match, Rule, Set, Side, Verdict};
+use crate::names::{comment, name};
+use palisade_netmodel::{
+    AdminAction, AdminPeer, AdminPolicy, AdminRule, Direction, PortSet, Protocol, Subject, Template,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cluster::Cluster;
+
+pub(super) struct Chains<'w> {
+    settings: &'w Settings,
+    sets: Sets<'w>,
+    chains: BTreeMap<String, Chain>,
+    refused: BTreeSet<Refused>,
+}
+
+/// What a rule is about, apart from what it does.
+struct Traffic {
+    peers: Peers,
+    ports: Ports,
+}
+
+impl<'w> Chains<'w> {
+    pub(super) fn new(cluster: &'w Cluster<'w>, settings: &'w Settings) -> Self {
+        Self {
+            settings,
+            sets: Sets::new(cluster, settings.most_elements),
+            chains: BTreeMap::new(),
+            refused: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn settings(&self) -> &'w Settings {
+        self.settings
+    }
+
+    pub(super) fn refused(&self) -> impl Iterator<Item = Refused> {
+        self.refused.iter().cloned()
+    }
+
+    pub(super) fn finish(self) -> (BTreeMap<String, Set>, BTreeMap<String, Chain>) {
+        (self.sets.finish(), self.chains)
+    }
+
+    /// The chain of a signature, `None` if nothing is refused by it.
+    ///
+    /// # Errors
+    ///
+    /// The limit that it goes beyond, in words.
+    pub(super) fn of(
+        &mut self,
+        signature: &Signature<'_>,
+        own: &Template,
+        family: Family,
+    ) -> Result<Option<String>, String> {
+        let rest = self.rest(signature, own, family)?;
+        let mut rules = Vec::new();
+        if signature.admin.is_empty() {
+            let Some(rest) = rest else {
+                return Ok(None);
+            };
+            rules.extend(rest.rules);
+            return self.head(signature, family, rest.comment, rules).map(Some);
+        }
+        let next = match rest {
+            Some(chain) => Verdict::Goto(self.add(signature.direction, family, chain)?),
+            None => Verdict::Return,
+        };
+        for policy in &signature.admin {
+            rules.extend(self.administrators(policy, signature.direction, own, family, &next)?);
+        }
+        rules.push(Rule::new(vec![], next));
+        let names = signature.admin.iter().map(|p| p.object.to_string());
+        self.head(signature, family, comment(names), rules)
+            .map(Some)
+    }
+
+    /// What is asked after the Admin tier.
+    fn rest(
+        &mut self,
+        signature: &Signature<'_>,
+        own: &Template,
+        family: Family,
+    ) -> Result<Option<Chain>, String> {
+        let mut rules = Vec::new();
+        let names: Vec<String>;
+        if !signature.policies.is_empty() {
+            names = signature
+                .policies
+                .iter()
+                .map(|p| p.object.to_string())
+                .collect();
+            rules = self.union(signature, own, family)?;
+            rules.push(Rule::new(vec![], Verdict::Goto(base::DENY.to_owned())));
+        } else if !signature.baseline.is_empty() {
+            names = signature
+                .baseline
+                .iter()
+                .map(|p| p.object.to_string())
+                .collect();
+            for policy in &signature.baseline {
+                let next = Verdict::Return;
+                rules.extend(self.administrators(
+                    policy,
+                    signature.direction,
+                    own,
+                    family,
+                    &next,
+                )?);
+            }
+        } else {
+            return Ok(None);
+        }
+        Ok(Some(Chain {
+            base: false,
+            comment: comment(names.into_iter()),
+            rules,
+        }))
+    }
+
+    /// What NetworkPolicies let pass together: "a flow passes if any rule of any policy admits it", so rules
+    /// with the same ports become one with the peers of all.
+    fn union(
+        &mut self,
+        signature: &Signature<'_>,
+        own: &Template,
+        family: Family,
+    ) -> Result<Vec<Rule>, String> {
+        let direction = signature.direction;
+        let mut by_ports: BTreeMap<PortSet, Peers> = BTreeMap::new();
+        let mut by_names: BTreeMap<BTreeSet<Named>, Peers> = BTreeMap::new();
+        let policies = signature.policies.iter();
+        for rule in policies.flat_map(|p| p.rules(direction).unwrap_or_default()) {
+            let peers = Peers::of(rule.peers.as_deref());
+            let ports = Ports::of(rule.ports.as_deref(), direction, own);
+            if !ports.names.is_empty() {
+                by_names.entry(ports.names).or_default().join(peers.clone());
+            }
+            if !ports.numbers.is_empty() {
+                by_ports.entry(ports.numbers).or_default().join(peers);
+            }
+        }
+        let numbers = by_ports.into_iter().map(|(numbers, peers)| Traffic {
+            peers,
+            ports: Ports {
+                numbers,
+                names: BTreeSet::new(),
+            },
+        });
+        let names = by_names.into_iter().map(|(names, peers)| Traffic {
+            peers,
+            ports: Ports {
+                numbers: PortSet::empty(),
+                names,
+            },
+        });
+        let all: Vec<Traffic> = numbers.chain(names).collect();
+        let mut rules = Vec::new();
+        for traffic in &all {
+            rules.extend(self.rules(traffic, direction, family, &Verdict::Return)?);
+        }
+        Ok(rules)
+    }
+
+    /// The rules of one policy of administrators, in their order.
+    fn administrators(
+        &mut self,
+        policy: &AdminPolicy,
+        direction: Direction,
+        own: &Template,
+        family: Family,
+        next: &Verdict,
+    ) -> Result<Vec<Rule>, String> {
+        let mut rules = Vec::new();
+        for (index, rule) in policy.rules(direction).iter().enumerate() {
+            let deny = || Verdict::Goto(base::DENY.to_owned());
+            if let Some(why) = unmet(rule) {
+                let number = index + 1;
+                self.refused.insert(Refused::Rule(
+                    Subject {
+                        kind: policy.kind.name(),
+                        object: policy.object.clone(),
+                    },
+                    format!("{direction} rule {number} {why}"),
+                ));
+            }
+            // "For "Accept" rules, "fail closed" means: "treat the rule as matching no traffic". For
+            // "Deny" and "Pass" rules [...]: "treat the rule as a 'Deny all' rule"."
+            if rule.peers.contains(&AdminPeer::Unknown) {
+                if rule.action != AdminAction::Accept {
+                    rules.push(Rule::new(vec![], deny()));
+                }
+                continue;
+            }
+            let traffic = Traffic {
+                peers: Peers::of_administrators(&rule.peers),
+                ports: Ports::of_administrators(rule.ports.as_deref(), direction, own),
+            };
+            let verdict = match rule.action {
+                AdminAction::Accept => Verdict::Return,
+                AdminAction::Deny => deny(),
+                AdminAction::Pass => next.clone(),
+            };
+            rules.extend(self.rules(&traffic, direction, family, &verdict)?);
+        }
+        Ok(rules)
+    }
+
+    /// The rules that give one verdict to some traffic.
+    fn rules(
+        &mut self,
+        traffic: &Traffic,
+        direction: Direction,
+        family: Family,
+        verdict: &Verdict,
+    ) -> Result<Vec<Rule>, String> {
+        let Traffic { peers, ports } = traffic;
+        let mut rules = Vec::new();
+        if let Some(numbers) = self.numbers(&ports.numbers)? {
+            for addresses in self.sets.peers(peers, family)? {
+                let mut matches: Vec<Match> =
+                    address(addresses, direction, family).into_iter().collect();
+                matches.extend(numbers.clone());
+                rules.push(Rule::new(matches, verdict.clone()));
+            }
+        }
+        if !ports.names.is_empty() {
+            let set = self.sets.sockets(peers, &ports.names, family)?;
+            rules.push(Rule::new(vec![Match::Socket(family, set)], verdict.clone()));
+        }
+        Ok(rules)
+    }
+
+    /// How a rule asks for ports; `None` if there is none to ask for.
+    fn numbers(&mut self, ports: &PortSet) -> Result<Option<Option<Match>>, String> {
+        if ports.is_empty() {
+            return Ok(None);
+        }
+        if ports.is_all() {
+            return Ok(Some(None));
+        }
+        let used = Protocol::ALL
+            .iter()
+            .filter(|p| !ports.ranges(**p).is_empty());
+        let ranges: Vec<(Protocol, u16, u16)> = used
+            .flat_map(|p| {
+                ports
+                    .ranges(*p)
+                    .iter()
+                    .map(|(first, last)| (*p, *first, *last))
+            })
+            .collect();
+        Ok(Some(Some(match ranges[..] {
+            [(protocol, 1, u16::MAX)] => Match::Protocol(protocol),
+            [(protocol, first, last)] => Match::Port(protocol, first, last),
+            _ => Match::Ports(self.sets.ports(ports)?),
+        })))
+    }
+
+    /// The chain that addresses lead to. A TCP packet in the middle of a connection that nobody knows tells
+    /// nothing of who began it, so it is never judged as if it were a first one.
+    fn head(
+        &mut self,
+        signature: &Signature<'_>,
+        family: Family,
+        comment: String,
+        rules: Vec<Rule>,
+    ) -> Result<String, String> {
+        let mut all = vec![Rule::new(
+            vec![Match::MidStream],
+            Verdict::Goto(base::CUT.to_owned()),
+        )];
+        all.extend(rules);
+        let chain = Chain {
+            base: false,
+            comment,
+            rules: all,
+        };
+        self.add(signature.direction, family, chain)
+    }
+
+    fn add(
+        &mut self,
+        direction: Direction,
+        family: Family,
+        chain: Chain,
+    ) -> Result<String, String> {
+        let (found, most) = (chain.rules.len(), self.settings.most_rules);
+        if found > most {
+            return Err(format!(
+                "its {direction} policies need a chain of {found} rules, more than the limit of {most}"
+            ));
+        }
+        let word = format!("{direction}{}", family.digit());
+        let name = name(&word, &(&chain.comment, &chain.rules));
+        self.chains.insert(name.clone(), chain);
+        Ok(name)
+    }
+}
+
+/// The address of the peer.
+fn address(addresses: Addresses, direction: Direction, family: Family) -> Option<Match> {
+    let side = match direction {
+        Direction::Ingress => Side::Source,
+        Direction::Egress => Side::Destination,
+    };
+    match addresses {
+        Addresses::All => None,
+        Addresses::In(set) => Some(Match::Address {
+            side,
+            family,
+            set,
+            not: false,
+        }),
+    }
+}
+
+/// What of a rule cannot be enforced.
+fn unmet(rule: &AdminRule) -> Option<&'static str> {
+    let mut peers = rule.peers.iter();
+    if rule.peers.contains(&AdminPeer::Unknown) {
+        Some("has a peer of an unknown kind: it fails closed")
+    } else if peers.any(|p| matches!(p, AdminPeer::DomainNames(_))) {
+        Some("names domains, whose addresses are not known: they are not accepted")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,44 @@
+//! A policy set and the pods of one node as one nftables table.
+//!
+//! ```text
+//! World + Node ──build──► Ruleset ──┬──► packet   (what becomes of a packet: the plain interpreter)
+//!                                   ├──► text     (an nft script)
+//!      Ruleset, Ruleset' ──update───┴──► netlink  (batches of messages)
+//! ```
+//!
+//! Pure: it reads no kernel and opens no socket. A [`Ruleset`] has one meaning, [`Ruleset::judge`], and
+//! two spellings, which must give the same table in the kernel.
+//!
+//! # How a packet is judged
+//!
+//! The base chain `forward` lets what belongs to a known connection pass, then looks up source and
+//! destination in a map of this node's isolated pods. Each leads to the chain of the pod's *signature*:
+//! the policies that select it. A packet that a chain accepts *returns*, so it passes the source's egress
+//! and then the destination's ingress; the end of `forward` accepts. Cost: two lookups, and the rules of at
+//! most two signatures; neither grows with the number of pods or policies.
+//!
+//! # How a ruleset changes
+//!
+//! Chains never change: they are named by what they say. Sets of pods are named by whom they mean, so a
+//! pod that comes or goes changes elements alone. An [`update`](Ruleset::update_from) therefore is: publish new
+//! sets and chains, which nothing leads to; switch elements and maps, in one transaction; collect what
+//! nothing leads to any more. The table and its base chain are never replaced, and at no moment does a
+//! packet meet half of a change.
+
+mod addresses;
+mod build;
+mod model;
+mod names;
+mod netlink;
+mod packet;
+mod text;
+mod update;
+
+pub use build::{Built, Node, Refused, Settings, build};
+pub use model::{
+    Chain, Effect, Element, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side, Verdict,
+};
+pub use netlink::{Batch, encode};
+pub use packet::{Judgement, Packet};
+pub use text::script;
+pub use update::{Operation, Present, Update};

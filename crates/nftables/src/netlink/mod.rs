@@ -1,0 +1,388 @@
+//! An update as messages of nf_tables netlink (`linux/netfilter/nf_tables.h`): the same operations as
+//! [`text`](crate::text), without a process to start or a text to parse.
+
+mod expression;
+mod wire;
+
+use crate::model::{Chain, Element, Family, Map, Rule, Set, SetKind};
+use crate::update::Operation;
+use palisade_netmodel::Protocol;
+use std::net::IpAddr;
+use wire::{Message, bytes, nested, number, text};
+
+/// A transaction as the kernel reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The messages, for one `send` to a socket of `NETLINK_NETFILTER`.
+    pub bytes: Vec<u8>,
+    /// The operation that each message belongs to, by its sequence number, counted from 1. The kernel names the
+    /// number of a message in its errors.
+    pub operations: Vec<usize>,
+}
+
+/// Most bytes of elements in a message: the length of an attribute is a 16-bit number.
+const MOST_ELEMENTS: usize = 60_000;
+
+/// The operations as one transaction.
+#[must_use]
+pub fn encode(table: &str, operations: &[Operation<'_>]) -> Batch {
+    let mut batch = Encoder {
+        table,
+        bytes: Vec::new(),
+        operations: Vec::new(),
+        current: 0,
+        set_ids: 0,
+    };
+    batch.bytes.extend(wire::begin());
+    for (index, operation) in operations.iter().enumerate() {
+        batch.current = index;
+        batch.operation(operation);
+    }
+    batch.bytes.extend(wire::end());
+    Batch {
+        bytes: batch.bytes,
+        operations: batch.operations,
+    }
+}
+
+struct Encoder<'t> {
+    table: &'t str,
+    bytes: Vec<u8>,
+    operations: Vec<usize>,
+    current: usize,
+    /// Numbers that tell new sets of one transaction apart (`NFTA_SET_ID`).
+    set_ids: u32,
+}
+
+// Messages (`enum nf_tables_msg_types`).
+const NEWTABLE: u8 = 0;
+const NEWCHAIN: u8 = 3;
+const DELCHAIN: u8 = 5;
+const NEWRULE: u8 = 6;
+const DELRULE: u8 = 8;
+const NEWSET: u8 = 9;
+const DELSET: u8 = 11;
+const NEWSETELEM: u8 = 12;
+const DELSETELEM: u8 = 14;
+
+// Attributes, each named after its `NFTA_` constant.
+const TABLE_NAME: u16 = 1;
+const CHAIN_TABLE: u16 = 1;
+const CHAIN_NAME: u16 = 3;
+const CHAIN_HOOK: u16 = 4;
+const CHAIN_POLICY: u16 = 5;
+const CHAIN_TYPE: u16 = 7;
+const CHAIN_USERDATA: u16 = 12;
+const HOOK_HOOKNUM: u16 = 1;
+const HOOK_PRIORITY: u16 = 2;
+const RULE_TABLE: u16 = 1;
+const RULE_CHAIN: u16 = 2;
+const RULE_EXPRESSIONS: u16 = 4;
+const SET_TABLE: u16 = 1;
+const SET_NAME: u16 = 2;
+const SET_FLAGS: u16 = 3;
+const SET_KEY_TYPE: u16 = 4;
+const SET_KEY_LEN: u16 = 5;
+const SET_DATA_TYPE: u16 = 6;
+const SET_DATA_LEN: u16 = 7;
+const SET_DESC: u16 = 9;
+const SET_ID: u16 = 10;
+const SET_USERDATA: u16 = 13;
+const SET_DESC_CONCAT: u16 = 2;
+const SET_FIELD_LEN: u16 = 1;
+const ELEM_LIST_TABLE: u16 = 1;
+const ELEM_LIST_SET: u16 = 2;
+const ELEM_LIST_ELEMENTS: u16 = 3;
+const LIST_ELEM: u16 = 1;
+const ELEM_KEY: u16 = 1;
+const ELEM_DATA: u16 = 2;
+const ELEM_FLAGS: u16 = 3;
+const ELEM_KEY_END: u16 = 10;
+const DATA_VALUE: u16 = 1;
+const DATA_VERDICT: u16 = 2;
+const VERDICT_CODE: u16 = 1;
+const VERDICT_CHAIN: u16 = 2;
+
+const SET_INTERVAL: u32 = 0x4;
+const SET_MAP: u32 = 0x8;
+const SET_CONCAT: u32 = 0x80;
+const ELEM_INTERVAL_END: u32 = 0x1;
+const DATA_TYPE_VERDICT: u32 = 0xffff_ff00;
+const HOOK_FORWARD: u32 = 2;
+const NF_ACCEPT: u32 = 1;
+/// Before the filters of others, which have priority 0.
+const PRIORITY: i32 = -10;
+
+impl Encoder<'_> {
+    fn operation(&mut self, operation: &Operation<'_>) {
+        match operation {
+            Operation::AddTable => self.send(NEWTABLE, &[text(TABLE_NAME, self.table)]),
+            Operation::AddSet(name, set) => self.add_set(name, set),
+            Operation::AddMap(name, map) => self.add_map(name, map),
+            Operation::AddChain(name, chain) => self.add_chain(name, chain),
+            Operation::AddRules(name, rules) => {
+                for rule in *rules {
+                    self.add_rule(name, rule);
+                }
+            }
+            Operation::FlushChain(name) => {
+                let chain = [text(RULE_TABLE, self.table), text(RULE_CHAIN, name)];
+                self.send(DELRULE, &chain);
+            }
+            Operation::FlushElements(name) => {
+                let all = [text(ELEM_LIST_TABLE, self.table), text(ELEM_LIST_SET, name)];
+                self.send(DELSETELEM, &all);
+            }
+            Operation::AddElements(name, all) => self.elements(NEWSETELEM, name, all),
+            Operation::DeleteElements(name, all) => self.elements(DELSETELEM, name, all),
+            Operation::AddJumps(name, all) => {
+                let all = all.iter().map(|(address, chain)| {
+                    let verdict = expression::verdict(expression::JUMP, Some(chain));
+                    element(&[
+                        key(ELEM_KEY, &octets(address)),
+                        nested(ELEM_DATA, &[verdict]),
+                    ])
+                });
+                self.list(NEWSETELEM, name, all);
+            }
+            Operation::DeleteJumps(name, all) => {
+                let keys = all
+                    .iter()
+                    .map(|(address, _)| element(&[key(ELEM_KEY, &octets(address))]));
+                self.list(DELSETELEM, name, keys);
+            }
+            Operation::DeleteChain(name) => {
+                self.send(
+                    DELCHAIN,
+                    &[text(CHAIN_TABLE, self.table), text(CHAIN_NAME, name)],
+                );
+            }
+            Operation::DeleteSet(name) => {
+                self.send(DELSET, &[text(SET_TABLE, self.table), text(SET_NAME, name)]);
+            }
+        }
+    }
+
+    fn send(&mut self, kind: u8, attributes: &[Vec<u8>]) {
+        self.operations.push(self.current);
+        let sequence = u32::try_from(self.operations.len()).unwrap_or(u32::MAX);
+        let message = Message { kind, sequence };
+        self.bytes.extend(message.encode(attributes));
+    }
+
+    fn add_set(&mut self, name: &str, set: &Set) {
+        let layout = Layout::of(set.kind);
+        let mut flags = 0;
+        if matches!(set.kind, SetKind::Networks(_) | SetKind::Ports) {
+            flags |= SET_INTERVAL;
+        }
+        if set.kind == SetKind::Ports {
+            flags |= SET_CONCAT;
+        }
+        let mut attributes = self.set(name, flags, &layout);
+        if set.kind == SetKind::Ports {
+            let fields: Vec<Vec<u8>> = layout
+                .fields
+                .iter()
+                .map(|len| nested(LIST_ELEM, &[number(SET_FIELD_LEN, *len)]))
+                .collect();
+            attributes.push(nested(SET_DESC, &[nested(SET_DESC_CONCAT, &fields)]));
+        }
+        self.send(NEWSET, &attributes);
+    }
+
+    fn add_map(&mut self, name: &str, map: &Map) {
+        let layout = Layout::of(SetKind::Addresses(map.family));
+        let mut attributes = self.set(name, SET_MAP, &layout);
+        attributes.push(number(SET_DATA_TYPE, DATA_TYPE_VERDICT));
+        attributes.push(number(SET_DATA_LEN, 0));
+        self.send(NEWSET, &attributes);
+    }
+
+    fn set(&mut self, name: &str, flags: u32, layout: &Layout) -> Vec<Vec<u8>> {
+        self.set_ids += 1;
+        vec![
+            text(SET_TABLE, self.table),
+            text(SET_NAME, name),
+            number(SET_FLAGS, flags),
+            number(SET_KEY_TYPE, layout.key_type),
+            number(
+                SET_KEY_LEN,
+                layout
+                    .fields
+                    .iter()
+                    .map(|len| len.next_multiple_of(4))
+                    .sum(),
+            ),
+            number(SET_ID, self.set_ids),
+            bytes(SET_USERDATA, &layout.userdata),
+        ]
+    }
+
+    fn add_chain(&mut self, name: &str, chain: &Chain) {
+        let mut attributes = vec![text(CHAIN_TABLE, self.table), text(CHAIN_NAME, name)];
+        if chain.base {
+            let hook = [
+                number(HOOK_HOOKNUM, HOOK_FORWARD),
+                number(HOOK_PRIORITY, PRIORITY.cast_unsigned()),
+            ];
+            attributes.push(text(CHAIN_TYPE, "filter"));
+            attributes.push(number(CHAIN_POLICY, NF_ACCEPT));
+            attributes.push(nested(CHAIN_HOOK, &hook));
+        }
+        if !chain.comment.is_empty() {
+            attributes.push(bytes(CHAIN_USERDATA, &comment(&chain.comment)));
+        }
+        self.send(NEWCHAIN, &attributes);
+    }
+
+    fn add_rule(&mut self, chain: &str, rule: &Rule) {
+        let attributes = [
+            text(RULE_TABLE, self.table),
+            text(RULE_CHAIN, chain),
+            nested(RULE_EXPRESSIONS, &expression::rule(rule)),
+        ];
+        self.send(NEWRULE, &attributes);
+    }
+
+    fn elements(&mut self, message: u8, set: &str, all: &[Element]) {
+        self.list(message, set, all.iter().flat_map(elements));
+    }
+
+    /// Elements, in as many messages as they need.
+    fn list(&mut self, message: u8, set: &str, all: impl Iterator<Item = Vec<u8>>) {
+        let mut part: Vec<Vec<u8>> = Vec::new();
+        let mut size = 0;
+        for element in all {
+            size += element.len();
+            part.push(element);
+            if size > MOST_ELEMENTS {
+                self.part(message, set, &part);
+                part.clear();
+                size = 0;
+            }
+        }
+        if !part.is_empty() {
+            self.part(message, set, &part);
+        }
+    }
+
+    fn part(&mut self, message: u8, set: &str, elements: &[Vec<u8>]) {
+        let attributes = [
+            text(ELEM_LIST_TABLE, self.table),
+            text(ELEM_LIST_SET, set),
+            nested(ELEM_LIST_ELEMENTS, elements),
+        ];
+        self.send(message, &attributes);
+    }
+}
+
+/// How the keys of a set look.
+struct Layout {
+    /// The types of its fields as nft knows them, so that `nft list` can show it: 6 bits each.
+    key_type: u32,
+    /// Lengths of the fields in bytes. In a key each begins at a multiple of four.
+    fields: Vec<u32>,
+    /// Who reads it: nft.
+    userdata: Vec<u8>,
+}
+
+// nft's numbers for types (`enum datatypes`).
+const TYPE_IPADDR: u32 = 7;
+const TYPE_IP6ADDR: u32 = 8;
+const TYPE_INET_PROTOCOL: u32 = 12;
+const TYPE_INET_SERVICE: u32 = 13;
+
+impl Layout {
+    fn of(kind: SetKind) -> Self {
+        let address = |family| match family {
+            Family::V4 => (TYPE_IPADDR, 4),
+            Family::V6 => (TYPE_IP6ADDR, 16),
+        };
+        let port = [(TYPE_INET_PROTOCOL, 1), (TYPE_INET_SERVICE, 2)];
+        let fields: Vec<(u32, u32)> = match kind {
+            SetKind::Addresses(family) | SetKind::Networks(family) => vec![address(family)],
+            SetKind::Ports => port.to_vec(),
+            SetKind::Sockets(family) => [&[address(family)][..], &port].concat(),
+        };
+        // Tag 0, four bytes: keys are in network byte order (2).
+        let userdata = vec![0, 4, 2, 0, 0, 0];
+        Self {
+            key_type: fields.iter().fold(0, |all, (kind, _)| (all << 6) | kind),
+            fields: fields.into_iter().map(|(_, len)| len).collect(),
+            userdata,
+        }
+    }
+}
+
+/// A comment for nft: tag 0, the length with its final zero, the text.
+fn comment(text: &str) -> Vec<u8> {
+    let length = u8::try_from(text.len() + 1).unwrap_or(u8::MAX);
+    let mut out = vec![0, length];
+    out.extend(text.bytes().take(usize::from(length) - 1));
+    out.push(0);
+    out
+}
+
+fn element(attributes: &[Vec<u8>]) -> Vec<u8> {
+    nested(LIST_ELEM, attributes)
+}
+
+fn key(attribute: u16, value: &[u8]) -> Vec<u8> {
+    nested(attribute, &[bytes(DATA_VALUE, value)])
+}
+
+/// An element as the kernel's: one, or two for a range of addresses, which is its first address and a mark at the
+/// first one after it.
+fn elements(one: &Element) -> Vec<Vec<u8>> {
+    match one {
+        Element::Address(address) => vec![element(&[key(ELEM_KEY, &octets(address))])],
+        Element::Network(first, last) => {
+            let mut both = vec![element(&[key(ELEM_KEY, &octets(first))])];
+            if let Some(after) = next(last) {
+                let end = [
+                    number(ELEM_FLAGS, ELEM_INTERVAL_END),
+                    key(ELEM_KEY, &octets(&after)),
+                ];
+                both.push(element(&end));
+            }
+            both
+        }
+        Element::Ports(protocol, first, last) => {
+            let from = key(ELEM_KEY, &port(*protocol, *first));
+            let to = key(ELEM_KEY_END, &port(*protocol, *last));
+            vec![element(&[from, to])]
+        }
+        Element::Socket(address, protocol, number) => {
+            let mut value = octets(address);
+            value.extend(port(*protocol, *number));
+            vec![element(&[key(ELEM_KEY, &value)])]
+        }
+    }
+}
+
+fn port(protocol: Protocol, port: u16) -> [u8; 8] {
+    let [high, low] = port.to_be_bytes();
+    [expression::protocol(protocol), 0, 0, 0, high, low, 0, 0]
+}
+
+fn octets(address: &IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(a) => a.octets().to_vec(),
+        IpAddr::V6(a) => a.octets().to_vec(),
+    }
+}
+
+/// The address after this one, unless it is the last.
+fn next(address: &IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(a) => a
+            .to_bits()
+            .checked_add(1)
+            .map(|n| std::net::Ipv4Addr::from_bits(n).into()),
+        IpAddr::V6(a) => a
+            .to_bits()
+            .checked_add(1)
+            .map(|n| std::net::Ipv6Addr::from_bits(n).into()),
+    }
+}

@@ -1,0 +1,154 @@
+//! What a ruleset means: the way of one packet through it, rule by rule. Nothing is looked up faster than
+//! the kernel's documents say it; the compiled ruleset is compared with the reference by this, and the kernel
+//! with both.
+
+use crate::model::{Element, Family, Match, Rule, Ruleset, Side, Verdict};
+use palisade_netmodel::Protocol;
+use std::net::IpAddr;
+
+/// Most chains that a packet may be in at once (`NFT_JUMP_STACK_SIZE` of Linux).
+const DEPTH: usize = 16;
+
+/// The first packet of a connection, on its way through the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// From.
+    pub source: IpAddr,
+    /// To, after Services are translated. Of the family of `source`.
+    pub destination: IpAddr,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Destination port.
+    pub port: u16,
+}
+
+/// What becomes of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// The table lets it pass.
+    Passes,
+    /// It is dropped, or its sender is told.
+    Refused,
+    /// The ruleset leads to a chain, set or map that it does not have, or too deep: the kernel would not
+    /// have loaded it.
+    Broken,
+}
+
+/// How a chain ends.
+enum End {
+    /// With a final judgement.
+    Final(Judgement),
+    /// At its end, or by `return`.
+    Back,
+}
+
+impl Ruleset {
+    /// The judgement of the base chain, whose policy is to accept.
+    #[must_use]
+    pub fn judge(&self, packet: &Packet) -> Judgement {
+        let mut bases = self.chains.iter().filter(|(_, chain)| chain.base);
+        let Some((base, _)) = bases.next() else {
+            return Judgement::Passes;
+        };
+        match self.walk(base, packet, DEPTH) {
+            End::Final(judgement) => judgement,
+            End::Back => Judgement::Passes,
+        }
+    }
+
+    fn walk(&self, chain: &str, packet: &Packet, depth: usize) -> End {
+        let (Some(chain), Some(depth)) = (self.chains.get(chain), depth.checked_sub(1)) else {
+            return End::Final(Judgement::Broken);
+        };
+        for rule in &chain.rules {
+            match self.rule(rule, packet) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return End::Final(Judgement::Broken),
+            }
+            let jump = match &rule.verdict {
+                None => continue,
+                Some(Verdict::Accept) => return End::Final(Judgement::Passes),
+                Some(Verdict::Drop | Verdict::Reject | Verdict::Reset) => {
+                    return End::Final(Judgement::Refused);
+                }
+                Some(Verdict::Return) => return End::Back,
+                Some(Verdict::Goto(next)) => return self.walk(next, packet, depth),
+                Some(Verdict::Jump(next)) => next,
+                Some(Verdict::Dispatch { side, map, .. }) => {
+                    let Some(map) = self.maps.get(map) else {
+                        return End::Final(Judgement::Broken);
+                    };
+                    match map.elements.get(&packet.end(*side)) {
+                        Some(next) => next,
+                        None => continue,
+                    }
+                }
+            };
+            if let End::Final(judgement) = self.walk(jump, packet, depth) {
+                return End::Final(judgement);
+            }
+        }
+        End::Back
+    }
+
+    /// Whether a rule matches; `None` if it names a set that does not exist.
+    fn rule(&self, rule: &Rule, packet: &Packet) -> Option<bool> {
+        for condition in &rule.matches {
+            if !self.condition(condition, packet)? {
+                return Some(false);
+            }
+        }
+        Some(true)
+    }
+
+    fn condition(&self, condition: &Match, packet: &Packet) -> Option<bool> {
+        let own = packet.family();
+        Some(match condition {
+            Match::Family(family) => *family == own,
+            // A first packet belongs to no connection, carries a port and is no discovery.
+            Match::Marked(_) | Match::Known | Match::NeighbourDiscovery | Match::MidStream => false,
+            Match::Address {
+                side,
+                family,
+                set,
+                not,
+            } => *family == own && self.holds_address(set, packet.end(*side))? != *not,
+            Match::Protocol(protocol) => *protocol == packet.protocol,
+            Match::Tcp => packet.protocol == Protocol::Tcp,
+            Match::Port(protocol, first, last) => {
+                *protocol == packet.protocol && (*first..=*last).contains(&packet.port)
+            }
+            Match::Ports(set) => self.sets.get(set)?.elements.iter().any(|e| {
+                matches!(e, Element::Ports(protocol, first, last)
+                    if *protocol == packet.protocol && (*first..=*last).contains(&packet.port))
+            }),
+            Match::Socket(family, set) => {
+                let wanted = Element::Socket(packet.destination, packet.protocol, packet.port);
+                *family == own && self.sets.get(set)?.elements.contains(&wanted)
+            }
+        })
+    }
+
+    fn holds_address(&self, set: &str, address: IpAddr) -> Option<bool> {
+        let set = self.sets.get(set)?;
+        Some(set.elements.iter().any(|e| match e {
+            Element::Address(one) => *one == address,
+            Element::Network(first, last) => *first <= address && address <= *last,
+            Element::Ports(..) | Element::Socket(..) => false,
+        }))
+    }
+}
+
+impl Packet {
+    fn end(&self, side: Side) -> IpAddr {
+        match side {
+            Side::Source => self.source,
+            Side::Destination => self.destination,
+        }
+    }
+
+    fn family(&self) -> Family {
+        Family::of(&self.destination)
+    }
+}
