@@ -7,6 +7,7 @@
 
 use crate::model::{Chain, Element, Map, Rule, Ruleset, Set};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 
 /// One command to the kernel, about the table of its ruleset.
@@ -38,6 +39,35 @@ pub enum Operation<'r> {
     DeleteChain(&'r str),
     /// Removes a set that no rule names.
     DeleteSet(&'r str),
+}
+
+impl fmt::Display for Operation<'_> {
+    /// For messages: `adding 3 rules to chain x`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddTable => f.write_str("adding the table"),
+            Self::AddSet(name, _) => write!(f, "adding set {name}"),
+            Self::AddMap(name, _) => write!(f, "adding map {name}"),
+            Self::AddChain(name, _) => write!(f, "adding chain {name}"),
+            Self::AddRules(name, rules) => {
+                write!(f, "adding {} rules to chain {name}", rules.len())
+            }
+            Self::FlushChain(name) => write!(f, "emptying chain {name}"),
+            Self::FlushElements(name) => write!(f, "emptying set {name}"),
+            Self::AddElements(name, all) => {
+                write!(f, "adding {} elements to set {name}", all.len())
+            }
+            Self::DeleteElements(name, all) => {
+                write!(f, "removing {} elements from set {name}", all.len())
+            }
+            Self::AddJumps(name, all) => write!(f, "adding {} elements to map {name}", all.len()),
+            Self::DeleteJumps(name, all) => {
+                write!(f, "removing {} elements from map {name}", all.len())
+            }
+            Self::DeleteChain(name) => write!(f, "removing chain {name}"),
+            Self::DeleteSet(name) => write!(f, "removing set {name}"),
+        }
+    }
 }
 
 /// What to do, in this order; each a transaction of its own, empty if there is nothing to do.
