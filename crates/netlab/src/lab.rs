@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::namespace::{Namespace, sysctl};
-use crate::netlink::{End, Hop, Mac, Message, Netlink, Scope, everywhere, only};
+use crate::netlink::{BRIDGE, End, Hop, Mac, Message, Netlink, Scope, everywhere, only};
 use crate::plan::{
     HostKind, Layout, Plan, bridge_addresses, gateways, node_addresses, pod_addresses, pod_ranges,
-    underlay, whole,
+    service_ranges, underlay, whole,
 };
 use crate::responder::Responder;
 use crate::socket::raise_file_limit;
@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Which host of a lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,10 +86,10 @@ struct Node {
 
 /// The interface of every host to the outside of its namespace.
 const OWN: u32 = 100;
-/// The bridge of a node, and that of the underlay.
-const BRIDGE: u32 = 99;
 /// The first interface of a node to a pod, and of the underlay to a host.
 const FIRST: usize = 1_000;
+/// How long links may take to come up.
+const LINKS: Duration = Duration::from_secs(30);
 
 impl Lab {
     /// Makes everything that the plan says.
@@ -164,7 +165,11 @@ impl Lab {
             let why = format!("two hosts are named `{name}`");
             return Err(Error::because("adding a pod", why));
         }
-        away(|| self.make_pod(node, name))
+        away(|| {
+            let pod = self.make_pod(node, name)?;
+            self.settle_links(&[node, pod])?;
+            Ok(pod)
+        })
     }
 
     /// Ends a pod: its interface, its sockets and its namespace go. Addresses are not used again.
@@ -214,7 +219,19 @@ impl Lab {
             let addresses = [host.v4.into(), host.v6.into()];
             lab.make_outside(&host.name, addresses, port, plan)?;
         }
+        let every: Vec<HostId> = lab.hosts.keys().copied().collect();
+        lab.settle_links(&every)?;
+        wait_for_links(&lab.underlay.netlink)?;
         Ok(lab)
+    }
+
+    /// Waits until packets can pass the links of hosts.
+    fn settle_links(&self, hosts: &[HostId]) -> Result<()> {
+        for host in hosts {
+            self.host(*host)?.namespace.enter()?;
+            wait_for_links(&Netlink::open()?)?;
+        }
+        Ok(())
     }
 
     fn insert(&mut self, host: Host) -> HostId {
@@ -235,6 +252,11 @@ impl Lab {
         messages.push(Message::address(1, gateway, whole(gateway), Scope::Link));
         messages.extend(on_underlay(own));
         messages.push(link_local(OWN, port));
+        // Where a node's own connection to a Service begins, before it is translated.
+        for (source, range) in own.into_iter().zip(service_ranges()) {
+            let source = Some(source);
+            messages.push(Message::route(range, OWN, &Hop::Direct { source }));
+        }
         for (other, _) in plan.nodes.iter().enumerate().filter(|(n, _)| *n != number) {
             messages.extend(to_pods(other));
         }
@@ -403,6 +425,18 @@ impl Underlay {
             Message::port(index(port), BRIDGE),
         ])
     }
+}
+
+/// Waits until the links of a namespace carry packets: a few milliseconds after their making.
+fn wait_for_links(netlink: &Netlink) -> Result<()> {
+    let begun = Instant::now();
+    while !netlink.carries()? {
+        if begun.elapsed() > LINKS {
+            return Err(Error::because("waiting for links", "they do not come up"));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Runs a job on a thread that ends with it, since it goes from namespace to namespace.

@@ -24,20 +24,27 @@
 //! bridged labs below thirty pods a node.
 
 mod error;
+mod flood;
 mod lab;
 mod namespace;
 mod netlink;
 mod plan;
 mod privilege;
 mod probe;
+mod push;
 mod responder;
 mod sctp;
 mod serve;
+mod services;
 mod socket;
+mod stream;
 
 pub use error::{Error, Result};
+pub use flood::{Arrival, Count, Expected, Flood, Flows};
 pub use lab::{Host, HostId, Lab, Link};
 pub use namespace::Namespace;
 pub use plan::{HostKind, Layout, NodePlan, OutsidePlan, Plan};
 pub use privilege::{Privilege, become_root, privilege};
 pub use probe::{Answer, Evidence, Outcome, Patience, Probe};
+pub use services::ServicePort;
+pub use stream::{Seen, Stream, StreamState};

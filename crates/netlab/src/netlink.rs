@@ -18,8 +18,10 @@ use std::os::fd::{AsRawFd, OwnedFd};
 pub(crate) type Mac = [u8; 6];
 
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 /// A header without a payload.
@@ -27,14 +29,18 @@ const HEADER: usize = 16;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_NEWNEIGH: u16 = 28;
 
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const OPER_UP: u8 = 6;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
@@ -63,6 +69,9 @@ const NUD_PERMANENT: u16 = 0x80;
 
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
+
+/// The bridge of a node, and that of the underlay.
+pub(crate) const BRIDGE: u32 = 99;
 
 /// The most bytes in one call, far below what a socket takes.
 const BATCH: usize = 16 * 1024;
@@ -124,6 +133,39 @@ impl Netlink {
         self.exchange(&batch, &names)
     }
 
+    /// Whether every interface that is up can carry packets, a bridge without ports excepted. The kernel connects a
+    /// new one a little later, says until then that it does not know, and loses what is sent.
+    pub(crate) fn carries(&self) -> Result<bool> {
+        let request = Message::new(RTM_GETLINK, NLM_F_DUMP, &link(0, 0), String::new());
+        let fd = self.socket.as_raw_fd();
+        send(fd, &request.finished(0), MsgFlags::empty()).doing(|| "writing to netlink".into())?;
+        let (mut waiting, mut bridged) = (Vec::new(), Vec::new());
+        let mut buffer = vec![0; 2 * BATCH];
+        loop {
+            let read =
+                recv(fd, &mut buffer, MsgFlags::empty()).doing(|| "reading from netlink".into())?;
+            for message in messages(buffer.get(..read).unwrap_or_default()) {
+                match kind(message) {
+                    Some(RTM_NEWLINK) => {
+                        let index = number(message, HEADER + 4).unwrap_or(0);
+                        bridged.extend(master(message));
+                        waiting.extend(is_waiting(message).then_some(index));
+                    }
+                    Some(NLMSG_DONE) => {
+                        let matters = |index: &u32| *index != BRIDGE || bridged.contains(index);
+                        return Ok(!waiting.iter().any(matters));
+                    }
+                    _ => {
+                        return Err(Error::because(
+                            "looking at interfaces",
+                            "the kernel refuses",
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
     /// Sends one batch, and waits for an acknowledgement of each message.
     fn exchange(&self, batch: &[u8], names: &[String]) -> Result<()> {
         let fd = self.socket.as_raw_fd();
@@ -148,19 +190,50 @@ impl Netlink {
 }
 
 /// The number and the error code of each acknowledgement.
-fn answers(mut bytes: &[u8]) -> Vec<(u32, i32)> {
-    let mut found = Vec::new();
-    while let Some(length) = number(bytes, 0) {
-        let length = usize::try_from(length).unwrap_or(usize::MAX).max(HEADER);
-        let kind = bytes.get(4..6).and_then(|b| b.try_into().ok());
-        if kind.map(u16::from_ne_bytes) == Some(NLMSG_ERROR)
-            && let (Some(sequence), Some(code)) = (number(bytes, 8), number(bytes, HEADER))
-        {
-            found.push((sequence, code.cast_signed()));
-        }
+fn answers(bytes: &[u8]) -> Vec<(u32, i32)> {
+    let errors = messages(bytes).filter(|message| kind(message) == Some(NLMSG_ERROR));
+    errors
+        .filter_map(|message| Some((number(message, 8)?, number(message, HEADER)?.cast_signed())))
+        .collect()
+}
+
+/// The messages of a read.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(number(bytes, 0)?).ok()?.max(HEADER);
+        let message = bytes.get(..length)?;
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+/// Whether an interface is up and does not carry packets yet.
+fn is_waiting(message: &[u8]) -> bool {
+    let flags = number(message, HEADER + 8).unwrap_or(0);
+    let state = find(message, IFLA_OPERSTATE).and_then(|value| value.first().copied());
+    flags & IFF_UP != 0 && flags & IFF_LOOPBACK == 0 && state != Some(OPER_UP)
+}
+
+/// The bridge of a port.
+fn master(message: &[u8]) -> Option<u32> {
+    number(find(message, IFLA_MASTER)?, 0)
+}
+
+/// An attribute of a message about an interface.
+fn find(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = message.get(HEADER + 16..)?;
+    loop {
+        let two = |at: usize| Some(u16::from_ne_bytes(rest.get(at..at + 2)?.try_into().ok()?));
+        let length = usize::from(two(0)?).max(4);
+        if two(2)? == wanted {
+            return rest.get(4..length);
+        }
+        rest = rest.get(length.next_multiple_of(4)..)?;
     }
-    found
+}
+
+fn kind(message: &[u8]) -> Option<u16> {
+    Some(u16::from_ne_bytes(message.get(4..6)?.try_into().ok()?))
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {

@@ -175,6 +175,23 @@ pub(crate) fn pod_addresses(node: usize, pod: usize) -> [IpAddr; 2] {
     of_node(node, pod + 2)
 }
 
+/// The virtual addresses of Services.
+pub(crate) fn service_ranges() -> [Range; 2] {
+    [
+        (Ipv4Addr::new(172, 30, 0, 0).into(), 16),
+        (Ipv6Addr::new(0xfd00, 5, 0, 0, 0, 0, 0, 0).into(), 64),
+    ]
+}
+
+/// The virtual addresses of a Service.
+pub(crate) fn service_addresses(number: usize) -> [IpAddr; 2] {
+    let [high, byte] = (low(number) + 1).to_be_bytes();
+    [
+        Ipv4Addr::new(172, 30, high, byte).into(),
+        Ipv6Addr::new(0xfd00, 5, 0, 0, 0, 0, 0, low(number) + 1).into(),
+    ]
+}
+
 /// The gateways of a routed pod.
 pub(crate) fn gateways() -> [IpAddr; 2] {
     [

@@ -6,6 +6,7 @@
 
 use crate::error::{Doing, Error, Result};
 use crate::lab::HostId;
+use crate::push::Pushes;
 use crate::sctp::{Chunk, Packet, after_ipv4};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -21,6 +22,8 @@ use std::thread::{self, JoinHandle};
 
 /// What begins every datagram of a probe.
 const MAGIC: [u8; 4] = *b"PLAB";
+/// What begins the wish for a stream.
+const WISH: [u8; 4] = *b"PUSH";
 /// An answer: the magic, the token of the question and the number of the host.
 const QUESTION: usize = 8;
 const ANSWER: usize = 12;
@@ -42,6 +45,7 @@ pub(crate) struct Responder {
     orders: Sender<Order>,
     wake: Arc<EventFd>,
     arrivals: Arc<Mutex<BTreeMap<u32, HostId>>>,
+    pushes: Arc<Pushes>,
     tokens: AtomicU32,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,6 +69,7 @@ impl Responder {
         let wake = EventFd::from_value_and_flags(0, flags).doing(|| "making an event".into())?;
         let wake = Arc::new(wake);
         let arrivals = Arc::default();
+        let pushes: Arc<Pushes> = Arc::default();
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(|| "making a poll".into())?;
         let event = EpollEvent::new(EpollFlags::EPOLLIN, WAKE);
         epoll
@@ -75,6 +80,7 @@ impl Responder {
             inbox,
             wake: Arc::clone(&wake),
             arrivals: Arc::clone(&arrivals),
+            pushes: Arc::clone(&pushes),
             open: BTreeMap::new(),
             sctp: BTreeMap::new(),
             next: WAKE + 1,
@@ -87,6 +93,7 @@ impl Responder {
             orders,
             wake,
             arrivals,
+            pushes,
             tokens: AtomicU32::new(1),
             thread: Some(thread),
         })
@@ -101,6 +108,11 @@ impl Responder {
     pub(crate) fn arrived(&self, token: u32) -> Option<HostId> {
         let mut notes = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
         notes.remove(&token)
+    }
+
+    /// What is pushed to whom.
+    pub(crate) fn pushes(&self) -> &Pushes {
+        &self.pushes
     }
 
     /// Answers on a socket.
@@ -157,6 +169,7 @@ struct Server {
     inbox: Receiver<Order>,
     wake: Arc<EventFd>,
     arrivals: Arc<Mutex<BTreeMap<u32, HostId>>>,
+    pushes: Arc<Pushes>,
     open: BTreeMap<u64, (HostId, Socket)>,
     sctp: BTreeMap<HostId, BTreeSet<u16>>,
     next: u64,
@@ -214,8 +227,7 @@ impl Server {
                         self.sctp.insert(host, ports);
                     }
                     Order::Forget(host, answer) => {
-                        self.open.retain(|_, (owner, _)| *owner != host);
-                        self.sctp.remove(&host);
+                        self.forget(host);
                         answer.send(()).ok();
                     }
                     Order::Settle(answer) => settling.push(answer),
@@ -234,6 +246,19 @@ impl Server {
         }
     }
 
+    /// Closes what belongs to a host. The poll is told, since a stream may hold a copy of a socket.
+    fn forget(&mut self, host: HostId) {
+        let epoll = &self.epoll;
+        self.open.retain(|_, (owner, socket)| {
+            let stays = *owner != host;
+            if !stays {
+                epoll.delete(socket.fd()).ok();
+            }
+            stays
+        });
+        self.sctp.remove(&host);
+    }
+
     fn answer(&mut self, key: u64) {
         let Some((host, socket)) = self.open.get_mut(&key) else {
             return;
@@ -241,13 +266,19 @@ impl Server {
         let host = *host;
         match socket {
             Socket::Caller(stream) => {
-                // Callers say nothing; what they do is end.
-                let ended = match stream.read(&mut [0; 64]) {
-                    Ok(count) => count == 0,
-                    Err(error) => error.kind() != ErrorKind::WouldBlock,
+                // Callers end, or ask for a stream.
+                let mut request = [0; QUESTION];
+                let token = match stream.read(&mut request) {
+                    Ok(count) => request.get(..count).and_then(read_wish),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    Err(_) => None,
                 };
-                if ended {
-                    self.open.remove(&key);
+                if let (Some((_, Socket::Caller(stream))), Some(token)) =
+                    (self.open.remove(&key), token)
+                {
+                    // The poll knows it no more once the socket has an owner that is not in it.
+                    self.epoll.delete(&stream).ok();
+                    self.pushes.push_tcp(token, stream);
                 }
             }
             Socket::Door(Door::Tcp(listener)) => {
@@ -263,7 +294,7 @@ impl Server {
                 }
             }
             Socket::Door(Door::Udp(socket)) => {
-                let tokens = echo(socket, host);
+                let tokens = echo(socket, host, &self.pushes);
                 self.note(host, tokens);
             }
             Socket::Door(Door::Sctp4(socket)) => {
@@ -289,7 +320,7 @@ impl Server {
 }
 
 /// Answers all datagrams that wait, and gives their tokens.
-fn echo(socket: &UdpSocket, host: HostId) -> Vec<u32> {
+fn echo(socket: &UdpSocket, host: HostId, pushes: &Arc<Pushes>) -> Vec<u32> {
     let mut tokens = Vec::new();
     let mut buffer = [0; 64];
     loop {
@@ -299,7 +330,12 @@ fn echo(socket: &UdpSocket, host: HostId) -> Vec<u32> {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => continue,
             Err(_) => return tokens,
         };
-        let Some(token) = token(buffer.get(..read).unwrap_or_default()) else {
+        let datagram = buffer.get(..read).unwrap_or_default();
+        if let Some(wish) = read_wish(datagram) {
+            pushes.push_udp(wish, socket, caller);
+            continue;
+        }
+        let Some(token) = token(datagram) else {
             continue;
         };
         tokens.push(token);
@@ -320,7 +356,22 @@ pub(crate) fn read_answer(datagram: &[u8]) -> Option<(u32, HostId)> {
 
 /// The datagram that asks with a token.
 pub(crate) fn question(token: u32) -> [u8; QUESTION] {
-    let [a, b, c, d] = MAGIC;
+    ask(MAGIC, token)
+}
+
+/// What asks for a stream.
+pub(crate) fn wish(token: u32) -> [u8; QUESTION] {
+    ask(WISH, token)
+}
+
+/// The token of what asks for a stream.
+fn read_wish(bytes: &[u8]) -> Option<u32> {
+    let rest = bytes.strip_prefix(&WISH)?;
+    Some(u32::from_be_bytes(rest.try_into().ok()?))
+}
+
+fn ask(magic: [u8; 4], token: u32) -> [u8; QUESTION] {
+    let [a, b, c, d] = magic;
     let [e, f, g, h] = token.to_be_bytes();
     [a, b, c, d, e, f, g, h]
 }

@@ -2,6 +2,16 @@
 //! namespace; where that is forbidden too it is skipped, and fails under `CI=true`.
 
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod leftovers;
+#[cfg(test)]
 mod pairs;
+#[cfg(test)]
+mod places;
+#[cfg(test)]
+mod services;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod support;

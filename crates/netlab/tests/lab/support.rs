@@ -150,3 +150,13 @@ pub(crate) fn of_kind(lab: &Lab, kind: HostKind) -> Vec<HostId> {
     let hosts = lab.hosts().filter(|(_, host)| host.kind == kind);
     hosts.map(|(id, _)| id).collect()
 }
+
+/// Waits for what must come soon.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds() {
+        assert!(begun.elapsed().as_secs() < 30, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
