@@ -42,7 +42,8 @@ impl Lab {
                 self.responder().ports(host, all)?;
             }
         }
-        Ok(())
+        // The next probe must find them open.
+        self.responder().settle()
     }
 }
 

@@ -1,1 +1,45 @@
-//! A world in the lab: enforced by the agent, probed with real packets, compared with the engine.
+//! A world in the lab: enforced by the agent, probed with real packets, compared with the reference.
+//!
+//! [`Trial::build`] makes a network of namespaces with a pod for each pod of a world, [`Trial::enforce`] has each
+//! node's agent program its kernel, and [`Trial::compare`] asks the kernel with packets what the reference
+//! answers from the specification.
+
+mod place;
+mod truth;
+
+pub use place::{Options, Trial};
+pub use truth::{Answered, Asked, Table};
+
+use std::fmt;
+
+/// Why a trial cannot go on.
+#[derive(Debug)]
+pub enum Error {
+    /// The network of namespaces.
+    Lab(palisade_netlab::Error),
+    /// The kernel's tables.
+    Kernel(palisade_agent::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lab(error) => error.fmt(f),
+            Self::Kernel(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<palisade_netlab::Error> for Error {
+    fn from(error: palisade_netlab::Error) -> Self {
+        Self::Lab(error)
+    }
+}
+
+impl From<palisade_agent::Error> for Error {
+    fn from(error: palisade_agent::Error) -> Self {
+        Self::Kernel(error)
+    }
+}

@@ -2,6 +2,8 @@
 //! namespace; where that is forbidden too it is skipped, and fails under `CI=true`.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod backends;
 #[cfg(test)]
 mod support;
