@@ -75,7 +75,7 @@ fn once(directory: &Path) -> (Stages, (usize, usize, usize)) {
         .iter()
         .map(|(file, text)| Input {
             file: *file,
-            text,
+            text: text.into(),
             role: Role::Both,
         })
         .collect();

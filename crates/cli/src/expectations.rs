@@ -63,7 +63,7 @@ pub(crate) fn read(sources: &Sources, files: &[FileId]) -> Rows {
         let Some(source) = sources.get(*file) else {
             continue;
         };
-        let parsed = palisade_yaml::parse(*file, &source.text, &Limits::default());
+        let parsed = palisade_yaml::parse(*file, &source.whole(), &Limits::default());
         rows.diagnostics.extend(parsed.diagnostics);
         if parsed.documents.is_empty() && rows.diagnostics.is_empty() {
             rows.diagnostics.push(no_rows(Span {

@@ -2,6 +2,7 @@
 //!
 //! All I/O of the product is here. One command is one file of [`commands`].
 
+mod arriving;
 mod choice;
 mod cluster;
 mod commands;

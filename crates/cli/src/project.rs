@@ -10,6 +10,7 @@ use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources};
 use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, World};
 use palisade_resources::{Input, Loaded, Options, Role};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Where the matrix and the manifests are.
@@ -104,14 +105,16 @@ impl Project {
         let live = objects.iter().flat_map(|objects| objects.files());
         inputs.extend(live.map(|file| (file, role)));
         for path in &manifests {
-            inputs.extend(reader.read(path).into_iter().map(|file| (file, role)));
+            let files = reader.manifests(path).into_iter();
+            inputs.extend(files.map(|file| (file, role)));
         }
         for path in &args.policies {
-            let files = reader.read(path);
+            let files = reader.manifests(path);
             inputs.extend(files.into_iter().map(|file| (file, Role::Policies)));
         }
         let matrix = needs.matrix.then(|| {
             let texts = texts(&reader.sources, &matrix_files);
+            let texts: Vec<(FileId, &str)> = texts.iter().map(|(id, t)| (*id, &**t)).collect();
             let parsed = palisade_matrix::parse_all(&texts);
             diagnostics.extend(parsed.diagnostics);
             parsed.matrix
@@ -129,11 +132,12 @@ impl Project {
     }
 
     pub(crate) fn finish(
-        reader: Reader,
+        mut reader: Reader,
         matrix: Option<Matrix>,
         loaded: Option<Loaded>,
         mut diagnostics: Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
+        reader.settle();
         let environment = !reader.unreadable.is_empty();
         diagnostics.extend(reader.bad);
         diagnostics.extend(reader.unreadable);
@@ -219,10 +223,10 @@ fn told(diagnostics: &[Diagnostic], objects: Option<&Objects>) -> Vec<Diagnostic
 }
 
 /// Reads manifests that are no part of a project, as the policies of another world.
-pub(crate) fn texts<'s>(sources: &'s Sources, files: &[FileId]) -> Vec<(FileId, &'s str)> {
+pub(crate) fn texts<'s>(sources: &'s Sources, files: &[FileId]) -> Vec<(FileId, Cow<'s, str>)> {
     files
         .iter()
-        .filter_map(|file| Some((*file, sources.get(*file)?.text.as_str())))
+        .filter_map(|file| Some((*file, sources.get(*file)?.whole())))
         .collect()
 }
 
@@ -246,7 +250,7 @@ fn inputs<'s>(sources: &'s Sources, files: &[(FileId, Role)]) -> Vec<Input<'s>> 
         .filter_map(|(file, role)| {
             Some(Input {
                 file: *file,
-                text: &sources.get(*file)?.text,
+                text: sources.get(*file)?.text(),
                 role: *role,
             })
         })

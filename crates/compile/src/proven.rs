@@ -79,7 +79,7 @@ impl Deployed<'_> {
         });
         let policies = policies.iter().map(|(file, text)| Input {
             file: *file,
-            text,
+            text: (*text).into(),
             role: Role::Policies,
         });
         let inputs: Vec<Input<'_>> = workloads.chain(policies).collect();

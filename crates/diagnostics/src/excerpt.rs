@@ -70,7 +70,7 @@ pub(crate) fn excerpts(labels: &[Label], sources: &Sources) -> Vec<Excerpt> {
 
 fn piece(index: usize, label: &Label, sources: &Sources) -> Option<Piece> {
     let file = sources.get(label.span.file)?;
-    let length = file.text.len();
+    let length = file.len();
     let start = (label.span.start as usize).min(length);
     let end = (label.span.end as usize).clamp(start, length);
     let first = file.line_column(label.span.start).line;
@@ -144,12 +144,9 @@ impl Drawing {
             && mark - range.start > MAX_WIDTH - BEFORE
         {
             start = mark - BEFORE;
-            while !file.text.is_char_boundary(start) {
-                start += 1;
-            }
             self.text.push('…');
         }
-        let line = file.text.get(start..range.end).unwrap_or_default();
+        let (start, line) = file.shown(start..range.end);
         let mut end = range.end;
         for (count, (at, c)) in line.char_indices().enumerate() {
             if count == MAX_WIDTH {

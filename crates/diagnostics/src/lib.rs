@@ -3,6 +3,7 @@
 //! Every other crate builds [`Diagnostic`]s and [`Report`]s; nobody but [`render`] turns them into
 //! text. A diagnostic points into [`Sources`] by [`Span`], so it carries no file contents itself.
 
+mod blocks;
 mod codes;
 mod diagnostic;
 mod excerpt;
@@ -14,6 +15,7 @@ mod report;
 mod source;
 mod suggest;
 
+pub use blocks::{Arrival, Block, Blocks, Refused, Text};
 pub use codes::{CodeRow, code_rows};
 pub use diagnostic::{Code, Diagnostic, Label, Severity};
 pub use fix::{Edit, Fix, apply};

@@ -141,7 +141,7 @@ fn pods() -> World {
     let file = sources.add("pods.yaml", PODS.to_owned());
     let input = Input {
         file,
-        text: PODS,
+        text: PODS.into(),
         role: Role::Both,
     };
     load(&[input], &Options::default()).world

@@ -7,9 +7,11 @@ use crate::objects::Objects;
 use crate::read::{self, Finds, Found, Object, TypeMeta};
 use crate::skip;
 use crate::told::Told;
-use palisade_diagnostics::{Diagnostic, FileId, Severity, Span};
+use palisade_diagnostics::{Blocks, Diagnostic, FileId, Severity, Span, Text};
 use palisade_netmodel::World;
-use palisade_yaml::{Limits, List, Piece, Plan, Problems};
+use palisade_yaml::{
+    Around, Items, Limits, List, Node, Piece, Plan, Problems, Sizes, Take, Window,
+};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -41,7 +43,7 @@ pub struct Input<'a> {
     /// Its id, for spans.
     pub file: FileId,
     /// YAML or JSON, any number of documents.
-    pub text: &'a str,
+    pub text: Text<'a>,
     /// What it is read for.
     pub role: Role,
 }
@@ -80,10 +82,10 @@ pub fn load(inputs: &[Input<'_>], options: &Options) -> Loaded {
     let (last, first): (Vec<_>, Vec<_>) = inputs.iter().partition(|i| i.role == Role::Policies);
     let inputs: Vec<&Input<'_>> = first.into_iter().chain(last).collect();
     // Each file by one thread or several; what they gave is put together in the order of the files.
-    for wave in waves(&inputs, WAVE, |input| input.text.len().max(WAVE / FILES)) {
+    for wave in waves(&inputs, WAVE, |input| size(input).max(WAVE / FILES)) {
         let room = loader.told.room();
         let gather = |input: &&Input<'_>| gather(input, &options.limits, room);
-        let size: usize = wave.iter().map(|input| input.text.len()).sum();
+        let size: usize = wave.iter().map(|input| size(input)).sum();
         let gathered: Vec<Gathered> = match wave.len() > 1 && size > TASK {
             true => wave.par_iter().map(gather).collect(),
             false => wave.iter().map(gather).collect(),
@@ -93,6 +95,15 @@ pub fn load(inputs: &[Input<'_>], options: &Options) -> Loaded {
         }
     }
     loader.finish()
+}
+
+/// Bytes of a text. One that has not arrived yet keeps all threads busy by itself.
+fn size(input: &Input<'_>) -> usize {
+    match input.text {
+        Text::Whole(text) => text.len(),
+        Text::Blocks(blocks) if blocks.is_empty() => WAVE,
+        Text::Blocks(blocks) => blocks.len(),
+    }
 }
 
 /// What identifies an object: group, kind, namespace, name.
@@ -113,8 +124,16 @@ pub struct Loader {
 /// A part of a text that one thread reads.
 struct Task<'a> {
     range: &'a Range<usize>,
-    /// The list that it is an item of, and the type of its items if they may leave it out.
-    list: Option<(&'a List, Option<TypeMeta<'a>>)>,
+    /// How the items of its list are read, and their type if they may leave it out.
+    list: Option<(Items, Option<TypeMeta<'a>>)>,
+}
+
+/// Where tasks are read.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    file: FileId,
+    role: Role,
+    window: Window<'a>,
 }
 
 /// What a thread has read.
@@ -204,6 +223,8 @@ impl Loader {
                 self.left_out.push(name);
             }
         }
+        let room = self.told.room();
+        self.told.shorten(&mut object.problems, room);
         self.told.extend(object.problems);
     }
 
@@ -256,55 +277,82 @@ struct Gathered {
 
 /// Reads a text; of problems with its objects about as many are kept as there is `room` for.
 fn gather(input: &Input<'_>, limits: &Limits, room: usize) -> Gathered {
-    let (pieces, problems) = palisade_yaml::cut(input.file, input.text, limits);
-    let mut gatherer = Gatherer {
-        input,
-        limits,
-        room,
-        finds: Vec::new(),
-        problems,
-    };
+    match input.text {
+        Text::Whole(text) => gather_whole(input, text, limits, room),
+        Text::Blocks(blocks) => gather_blocks(input, blocks, limits, (room, Sizes::default())),
+    }
+}
+
+fn gather_whole(input: &Input<'_>, text: &str, limits: &Limits, room: usize) -> Gathered {
+    let (pieces, problems) = palisade_yaml::cut(input.file, text, limits);
+    let mut gatherer = Gatherer::new(input, limits, room);
+    gatherer.problems = problems;
+    let window = Window::whole(text);
     let mut documents = Vec::new();
     for piece in &pieces {
         match piece {
             Piece::Document(range) => documents.push(range.clone()),
             Piece::List(list) => {
-                gatherer.documents(&documents);
+                gatherer.documents(window, &documents);
                 documents.clear();
-                if !gatherer.list(list) {
-                    gatherer.documents(&[list.whole()]);
+                if !gatherer.list(text, list) {
+                    gatherer.documents(window, &[list.whole()]);
                 }
             }
         }
     }
-    gatherer.documents(&documents);
+    gatherer.documents(window, &documents);
     Gathered {
         finds: gatherer.finds,
         problems: gatherer.problems,
     }
 }
 
+fn gather_blocks(
+    input: &Input<'_>,
+    blocks: &Blocks,
+    limits: &Limits,
+    (room, sizes): (usize, Sizes),
+) -> Gathered {
+    let mut gatherer = Gatherer::new(input, limits, room);
+    let mut problems = palisade_yaml::stream(input.file, blocks, limits, sizes, &mut gatherer);
+    problems.append(gatherer.problems);
+    // What is no text as a whole is no text in its beginning either. Whoever gave it says why.
+    let refused = blocks.is_refused();
+    Gathered {
+        finds: if refused { Vec::new() } else { gatherer.finds },
+        problems: match refused {
+            true => Problems::new(limits.max_diagnostics),
+            false => problems,
+        },
+    }
+}
+
 /// Reads the pieces of one text.
-struct Gatherer<'i, 't> {
-    input: &'i Input<'t>,
-    limits: &'i Limits,
+struct Gatherer<'l> {
+    file: FileId,
+    role: Role,
+    limits: &'l Limits,
     room: usize,
     finds: Vec<Finds>,
     problems: Problems,
+    /// Number of finds and room where a list begins that may have to be read again.
+    mark: (usize, usize),
+    /// API version and kind of the items of that list, if they may leave them out.
+    inherited: Option<(String, String)>,
 }
 
-impl Gatherer<'_, '_> {
-    fn documents(&mut self, ranges: &[Range<usize>]) {
-        let tasks = ranges.iter().map(|range| Task { range, list: None });
-        let tasks: Vec<Task<'_>> = tasks.collect();
-        for wave in waves(&tasks, WAVE, Task::len) {
-            let most = self.room;
-            for taken in read_all(self.input, wave, self.limits, most) {
-                for more in taken.problems {
-                    self.problems.append(more);
-                }
-                self.take(taken.finds, most);
-            }
+impl<'l> Gatherer<'l> {
+    fn new(input: &Input<'_>, limits: &'l Limits, room: usize) -> Self {
+        Self {
+            file: input.file,
+            role: input.role,
+            limits,
+            room,
+            finds: Vec::new(),
+            problems: Problems::new(limits.max_diagnostics),
+            mark: (0, room),
+            inherited: None,
         }
     }
 
@@ -313,33 +361,95 @@ impl Gatherer<'_, '_> {
         self.finds.push(finds);
     }
 
+    fn place<'t>(&self, window: Window<'t>) -> Place<'t> {
+        Place {
+            file: self.file,
+            role: self.role,
+            window,
+        }
+    }
+
     /// Reads a large list item by item; false, and nothing is read, if it has to be read as a whole.
-    fn list(&mut self, list: &List) -> bool {
-        let Input { file, text, .. } = *self.input;
-        let Some(around) = list.around(file, text, self.limits) else {
+    fn list(&mut self, text: &str, list: &List) -> bool {
+        let Some(around) = list.around(self.file, text, self.limits) else {
             return false;
         };
-        let Some(inherited) = read::list_type(around.root()) else {
-            return false;
-        };
-        let tasks = list.items().iter().map(|range| Task {
-            range,
-            list: Some((list, inherited)),
-        });
+        self.mark();
+        let read = self.around(around.root(), true) != Around::Whole
+            && self.items(list.form(), Window::whole(text), list.items());
+        if !read {
+            self.back();
+        }
+        read
+    }
+}
+
+impl Take for Gatherer<'_> {
+    const GUESSES: bool = true;
+
+    fn documents(&mut self, window: Window<'_>, ranges: &[Range<usize>]) {
+        let tasks = ranges.iter().map(|range| Task { range, list: None });
         let tasks: Vec<Task<'_>> = tasks.collect();
-        let before = (self.finds.len(), self.room);
+        let place = self.place(window);
         for wave in waves(&tasks, WAVE, Task::len) {
             let most = self.room;
-            for taken in read_all(self.input, wave, self.limits, most) {
-                if taken.dependent {
-                    self.finds.truncate(before.0);
-                    self.room = before.1;
-                    return false;
+            for taken in read_all(place, wave, self.limits, most) {
+                for more in taken.problems {
+                    self.problems.append(more);
                 }
                 self.take(taken.finds, most);
             }
         }
-        true
+    }
+
+    fn mark(&mut self) {
+        self.mark = (self.finds.len(), self.room);
+        self.inherited = None;
+    }
+
+    fn back(&mut self) {
+        self.finds.truncate(self.mark.0);
+        self.room = self.mark.1;
+    }
+
+    fn around(&mut self, around: Node<'_>, all: bool) -> Around {
+        // `kubectl` sorts keys: a kind that stands behind the items is that of a list of anything, as a rule.
+        let inherited = match read::list_type(around) {
+            Some(inherited) => inherited.map(|t| (t.api_version.to_owned(), t.kind.to_owned())),
+            None if !all && around.get("kind").is_none() => None,
+            None => return Around::Whole,
+        };
+        if self.inherited == inherited {
+            return Around::Go;
+        }
+        self.inherited = inherited;
+        if all { Around::Again } else { Around::Go }
+    }
+
+    fn items(&mut self, items: Items, window: Window<'_>, ranges: &[Range<usize>]) -> bool {
+        let inherited = self.inherited.take();
+        let named = inherited.as_ref();
+        let meta = named.map(|(api_version, kind)| TypeMeta { api_version, kind });
+        let tasks = ranges.iter().map(|range| Task {
+            range,
+            list: Some((items, meta)),
+        });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        let place = self.place(window);
+        let mut whole = false;
+        for wave in waves(&tasks, WAVE, Task::len) {
+            let most = self.room;
+            for taken in read_all(place, wave, self.limits, most) {
+                whole |= taken.dependent;
+                self.take(taken.finds, most);
+            }
+            if whole {
+                break;
+            }
+        }
+        drop(tasks);
+        self.inherited = inherited;
+        !whole
     }
 }
 
@@ -365,10 +475,10 @@ fn waves<T>(items: &[T], bytes: usize, len: impl Fn(&T) -> usize) -> impl Iterat
 }
 
 /// Reads tasks, all at the same time if that pays. Of each part at most `room` problems are kept.
-fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, room: usize) -> Vec<Taken> {
-    let how = (skip::plan(input.role), room);
+fn read_all(place: Place<'_>, tasks: &[Task<'_>], limits: &Limits, room: usize) -> Vec<Taken> {
+    let how = (skip::plan(place.role), room);
     let parts: Vec<&[Task<'_>]> = waves(tasks, TASK, Task::len).collect();
-    let part = |part: &&[Task<'_>]| read_part(input, part, limits, how);
+    let part = |part: &&[Task<'_>]| read_part(place, part, limits, how);
     if parts.len() < 3 {
         parts.iter().map(part).collect()
     } else {
@@ -377,7 +487,7 @@ fn read_all(input: &Input<'_>, tasks: &[Task<'_>], limits: &Limits, room: usize)
 }
 
 fn read_part(
-    input: &Input<'_>,
+    place: Place<'_>,
     tasks: &[Task<'_>],
     limits: &Limits,
     (plan, room): (Plan, usize),
@@ -386,27 +496,27 @@ fn read_part(
         finds: Finds::new(room),
         ..Taken::default()
     };
+    let Place { file, role, window } = place;
     for task in tasks {
-        let Some((list, inherited)) = task.list else {
-            let (documents, problems) =
-                palisade_yaml::read(input.file, input.text, task.range, limits, plan);
+        let Some((items, inherited)) = task.list else {
+            let (documents, problems) = palisade_yaml::read(file, window, task.range, limits, plan);
             for document in &documents {
-                read::objects(document.root(), None, input.role, &mut taken.finds);
+                read::objects(document.root(), None, role, &mut taken.finds);
             }
             if !problems.is_empty() {
                 taken.problems.push(problems);
             }
             continue;
         };
-        let Some(item) = list.item(input.file, input.text, task.range, limits, plan) else {
+        let Some(item) = items.read(file, window, task.range, limits, plan) else {
             taken.dependent = true;
             return taken;
         };
-        let wrapped = list.is_wrapped();
+        let wrapped = items.is_wrapped();
         let nodes = wrapped.then(|| item.root().items()).into_iter().flatten();
         let alone = (!wrapped).then(|| item.root());
         for node in nodes.chain(alone) {
-            read::objects(node, inherited, input.role, &mut taken.finds);
+            read::objects(node, inherited, role, &mut taken.finds);
         }
     }
     taken
@@ -424,4 +534,117 @@ fn root_selectors(world: &World) -> impl Iterator<Item = Diagnostic> {
             .at_opt(policy.origin.0, "has a selector, in the root namespace")
             .help("move it to the namespace of its pods, or remove the selector")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Input, Loaded, Loader, Options, Role, gather_blocks};
+    use palisade_diagnostics::{Blocks, FileId};
+    use palisade_yaml::Sizes;
+    use proptest::prelude::*;
+
+    fn input(text: &str) -> Input<'_> {
+        Input {
+            file: FileId(0),
+            text: text.into(),
+            role: Role::Both,
+        }
+    }
+
+    /// What a text holds that is read as a whole.
+    fn whole(text: &str, options: &Options) -> Loaded {
+        super::load(&[input(text)], options)
+    }
+
+    /// The same, read from blocks of about `block` bytes.
+    fn streamed(text: &str, options: &Options, block: usize, sizes: Sizes) -> Loaded {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let mut at = block.min(rest.len());
+            while !rest.is_char_boundary(at) {
+                at += 1;
+            }
+            let (part, after) = rest.split_at(at);
+            parts.push(part);
+            rest = after;
+        }
+        let blocks = Blocks::of(parts);
+        let mut loader = Loader::new(options);
+        let how = (loader.told.room(), sizes);
+        let gathered = gather_blocks(&input(""), &blocks, &options.limits, how);
+        loader.add(&input(""), gathered);
+        loader.finish()
+    }
+
+    const LISTS: [&str; 8] = [
+        r#"{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a","labels":{"é":"}"}}}, {"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"data":{"x":"e30="}},{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"a"},"spec":{"containers":[{"name":"c","image":"i"}]}}],"metadata":{"resourceVersion":""}}"#,
+        "{\n \"apiVersion\": \"v1\",\n \"items\": [\n  {\"metadata\": {\"name\": \"p\"}, \"spec\": {\"containers\": []}},\n  {\"metadata\": {\"name\": \"q\"}}\n ],\n \"kind\": \"PodList\"\n}\n",
+        "apiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Namespace\n  metadata:\n    name: b\n# of c\n- apiVersion: v1\n  kind: Namespace\n  metadata: {name: c, labels: {l: 'x y'}}\nkind: List\n",
+        "apiVersion: v1\nkind: NamespaceList\nitems:\n  - metadata: {name: d}\n  - metadata:\n      name: e\n      annotations:\n        t: |\n          - é\n\n          items:\n",
+        "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"f\"}}\n{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"g\"}}\n{\"kind\":\"Pod\"}\n",
+        "%YAML 1.1\n---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: h # é\n  name: i\n...\n",
+        "kind: NetworkPolicy\napiVersion: networking.k8s.io/v1\nmetadata: {name: n, namespace: a}\nspec: {podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.1/8}}]}]}\n",
+        "\u{feff}[{\"a\":1},\r\n{\"b\":[]}]\r\n",
+    ];
+
+    const BETWEEN: [&str; 24] = [
+        "",
+        "\n",
+        "\n---\n",
+        "---\n",
+        "\n...\n",
+        "\r\n---\r\n",
+        "\n--- # x\n",
+        "\n--- {a: 1}\n",
+        "\n---x\n",
+        "{",
+        "}",
+        "]",
+        ",",
+        "\"",
+        "'",
+        "- ",
+        "\nkind: List\n",
+        "\nitems:\n",
+        "\u{feff}",
+        "é",
+        "# \n",
+        "&a ",
+        "\t",
+        "\n  ",
+    ];
+
+    fn all(loaded: &Loaded) -> String {
+        format!("{loaded:?}")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Cuts, windows, going back: nothing of it can be seen in what is read.
+        #[test]
+        fn a_text_in_blocks_is_the_text(
+            parts in prop::collection::vec((0..LISTS.len(), 0..BETWEEN.len()), 1..6),
+            hit in prop::option::of((any::<prop::sample::Index>(), 0..5_usize, 0..BETWEEN.len())),
+            (block, window, list) in (1..300_usize, 1..500_usize, 0..300_usize),
+            most in prop::sample::select(vec![1000, 2]),
+        ) {
+            let mut text = String::new();
+            for (list, between) in &parts {
+                text.push_str(LISTS[*list]);
+                text.push_str(BETWEEN[*between]);
+            }
+            if let Some((at, len, new)) = hit {
+                let from = (0..=at.index(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap();
+                let to = (from + len..).find(|i| *i >= text.len() || text.is_char_boundary(*i)).unwrap();
+                text.replace_range(from..to.min(text.len()), BETWEEN[new]);
+            }
+            let mut options = Options::default();
+            options.limits.max_diagnostics = most;
+            let expected = all(&whole(&text, &options));
+            let found = all(&streamed(&text, &options, block, Sizes { window, list }));
+            prop_assert_eq!(found, expected, "{}", text);
+        }
+    }
 }

@@ -13,7 +13,7 @@ use palisade_resources::{Input, Loaded, Options, Role, load};
 fn read(text: &str) -> Loaded {
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     load(&[input], &Options::default())

@@ -23,7 +23,7 @@ fn read(value: &Value) -> World {
     let [yaml, json] = [value.to_yaml(), value.to_json()].map(|text| {
         let input = Input {
             file: FileId(0),
-            text: &text,
+            text: (&text).into(),
             role: Role::Both,
         };
         let loaded = load(&[input], &Options::default());

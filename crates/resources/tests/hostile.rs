@@ -10,7 +10,7 @@ use proptest::sample::select;
 fn read(text: &str) -> Loaded {
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     load(&[input], &Options::default())
@@ -143,7 +143,7 @@ fn many_problems_are_bounded() {
     options.limits.max_diagnostics = 10;
     let input = Input {
         file: FileId(0),
-        text: &text,
+        text: (&text).into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &options);
@@ -162,11 +162,13 @@ fn warnings_beyond_the_limit_are_no_error() {
     let text: String = (0..30).map(|i| one(i, "CiliumNetworkPolicy")).collect();
     let mut options = Options::default();
     options.limits.max_diagnostics = 10;
-    let input = |text| Input {
-        file: FileId(0),
-        text,
-        role: Role::Both,
-    };
+    fn input(text: &str) -> Input<'_> {
+        Input {
+            file: FileId(0),
+            text: text.into(),
+            role: Role::Both,
+        }
+    }
     let loaded = load(&[input(&text)], &options);
     let last = loaded.diagnostics.last().unwrap();
     assert_eq!(last.title, "20 more problems are not shown");
@@ -190,7 +192,7 @@ fn an_object_with_many_problems_names_the_error_and_is_left_out() {
     options.limits.max_diagnostics = 3;
     let input = Input {
         file: FileId(0),
-        text: &text,
+        text: (&text).into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &options);

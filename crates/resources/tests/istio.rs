@@ -14,7 +14,7 @@ fn world(group: &str, kind: &str, spec: &str) -> World {
     );
     let input = Input {
         file: FileId(0),
-        text: &text,
+        text: (&text).into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &Options::default());
@@ -36,7 +36,7 @@ fn every_served_version_is_read() {
         );
         let input = Input {
             file: FileId(0),
-            text: &text,
+            text: (&text).into(),
             role: Role::Policies,
         };
         let loaded = load(&[input], &Options::default());

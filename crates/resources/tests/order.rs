@@ -41,7 +41,7 @@ fn read(texts: &[String]) -> Loaded {
         .zip(0..)
         .map(|(text, id)| Input {
             file: FileId(id),
-            text,
+            text: text.into(),
             role: Role::Both,
         })
         .collect();

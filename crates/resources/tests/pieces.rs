@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 fn read(text: &str) -> Loaded {
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     load(&[input], &Options::default())
@@ -182,7 +182,7 @@ fn many_files_give_the_same_by_any_number_of_threads() {
         .zip(roles.into_iter().cycle())
         .map(|((text, file), role)| Input {
             file: FileId(file),
-            text,
+            text: text.into(),
             role,
         })
         .collect();

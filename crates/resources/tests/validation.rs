@@ -36,7 +36,7 @@ fn told(text: &str) -> Vec<String> {
     let file = sources.add("", text);
     let input = Input {
         file,
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &Options::default());

@@ -21,7 +21,7 @@ fn read_all(texts: &[(&str, Role)]) -> Loaded {
         .zip(0..)
         .map(|((text, role), id)| Input {
             file: FileId(id),
-            text,
+            text: (*text).into(),
             role: *role,
         })
         .collect();
@@ -490,7 +490,7 @@ fn the_mesh_is_read_from_its_config_map_and_webhook() {
     };
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     let mesh = load(&[input], &options).world.mesh;

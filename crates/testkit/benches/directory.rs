@@ -95,7 +95,7 @@ fn once(directory: &Path, by: By) -> [Duration; 4] {
         .filter_map(|file| {
             Some(Input {
                 file: *file,
-                text: &sources.get(*file)?.text,
+                text: sources.get(*file)?.text(),
                 role: Role::Both,
             })
         })

@@ -278,7 +278,7 @@ fn nodes(node: Node<'_>, text: &str) -> Result<(), String> {
 fn read(text: &str) -> Loaded {
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     load(&[input], &Options::default())

@@ -70,7 +70,7 @@ fn every_style_reads_back_as_the_same_world() {
             let text = text(&shape, style);
             let input = Input {
                 file: FileId(0),
-                text: &text,
+                text: (&text).into(),
                 role: Role::Both,
             };
             let loaded = load(&[input], &Options::default());

@@ -34,7 +34,7 @@ fn confirm(
         let file = sources.add("world.yaml", text.as_str());
         let input = [Input {
             file,
-            text: &text,
+            text: (&text).into(),
             role: Role::Both,
         }];
         let loaded = load(&input, &Options::default());

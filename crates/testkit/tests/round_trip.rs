@@ -39,7 +39,7 @@ fn check(mut before: World, flows_of: fn(&World) -> Vec<Flow>) -> Result<(), Tes
     let text = manifests(&before);
     let input = Input {
         file: FileId(0),
-        text: &text,
+        text: (&text).into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &Options::default());

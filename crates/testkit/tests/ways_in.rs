@@ -11,7 +11,7 @@ use palisade_verify::{Behind, SeenAs, WayIn, ways_in};
 fn world(text: &str) -> World {
     let input = Input {
         file: FileId(0),
-        text,
+        text: text.into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &Options::default());

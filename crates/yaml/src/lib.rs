@@ -18,15 +18,18 @@ mod shape;
 mod split;
 mod stream;
 mod tree;
+mod windows;
 
-pub use decode::decode;
+pub use decode::{Decoder, decode};
 pub use emit::Value;
 pub use fields::{Fields, Spanned};
 pub use limits::Limits;
 pub use problems::Problems;
 pub use shape::{Choose, Plan, Shape, Skip};
-pub use stream::{List, Piece, cut, read};
+pub use split::Window;
+pub use stream::{Items, List, Piece, cut, read};
 pub use tree::{Document, Key, Kind, Node};
+pub use windows::{Around, Sizes, Take, stream};
 
 use palisade_diagnostics::{Diagnostic, FileId};
 

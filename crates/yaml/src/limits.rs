@@ -5,7 +5,7 @@ use palisade_diagnostics::{Diagnostic, Span};
 /// Upper bounds on one text. Reaching one is a diagnostic, never a wrong answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of the text. Default 1 GiB.
+    /// Bytes of a text that is there as a whole, or of one document of a text that arrives. Default 1 GiB.
     pub max_bytes: usize,
     /// Nesting of lists and maps. Default 100, far beyond any Kubernetes object.
     pub max_depth: usize,

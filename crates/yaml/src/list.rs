@@ -10,6 +10,8 @@ use std::ops::Range;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
+    /// No list, but JSON values one after the other.
+    Values,
     /// Items begin with a dash in this column.
     Yaml {
         column: usize,
@@ -33,18 +35,24 @@ pub(crate) enum Next {
 /// not begin with such an object.
 pub(crate) fn start(text: &str) -> Option<(Form, usize)> {
     let bytes = text.as_bytes();
-    let at = json_space(bytes, 0);
-    if bytes.get(at) == Some(&b'{') {
-        json_start(bytes, at + 1).map(|at| (Form::Json, at))
+    if is_json(text) {
+        json_start(bytes, json_space(bytes, 0) + 1).map(|at| (Form::Json, at))
     } else {
         yaml_start(bytes)
     }
+}
+
+/// Whether a text begins as an object of JSON does.
+pub(crate) fn is_json(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.get(json_space(bytes, 0)) == Some(&b'{')
 }
 
 /// What comes at `at`. `more`: further text may follow; `first`: no item has been read yet.
 pub(crate) fn next(form: Form, text: &str, at: usize, first: bool, more: bool) -> Next {
     match form {
         Form::Json => json_next(text.as_bytes(), at, first, more),
+        Form::Values => value_next(text.as_bytes(), at, more),
         Form::Yaml { column } => yaml_next(text.as_bytes(), at, column, more),
     }
 }
@@ -95,6 +103,33 @@ fn json_next(bytes: &[u8], at: usize, first: bool, more: bool) -> Next {
     match json_value(bytes, start) {
         Some(end) if end < bytes.len() || !more => Next::Item(start..end, end),
         _ => unfinished,
+    }
+}
+
+/// Whether a text begins with two maps or lists of JSON, one after the other.
+pub(crate) fn is_values(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    match value_next(bytes, 0, true) {
+        Next::Item(_, then) => opens(bytes, json_space(bytes, then)),
+        _ => false,
+    }
+}
+
+fn opens(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at), Some(b'{' | b'['))
+}
+
+fn value_next(bytes: &[u8], at: usize, more: bool) -> Next {
+    let start = json_space(bytes, at);
+    match bytes.get(start) {
+        None if !more => Next::End(bytes.len()),
+        None => Next::More,
+        Some(b'{' | b'[') => match json_value(bytes, start) {
+            Some(end) => Next::Item(start..end, end),
+            None if more => Next::More,
+            None => Next::Broken,
+        },
+        Some(_) => Next::Broken,
     }
 }
 
@@ -190,7 +225,7 @@ fn yaml_next(bytes: &[u8], at: usize, column: usize, more: bool) -> Next {
         };
     };
     // `items` stands at the margin, and so does what follows its list.
-    if indent == 0 && (column > 0 || !is_dash(bytes, start)) {
+    if indent == 0 && !is_dash(bytes, start) {
         return Next::End(start);
     }
     if indent != column || !is_dash(bytes, start + indent) {
@@ -275,6 +310,8 @@ mod tests {
             // Neither an item nor a key beside `items`: without its list, the head would take it for a value.
             "items:\n  - a\n r\nkind: List\n",
             "items:\n  - a\n  b: 1\n",
+            // Without its list, the head would take these items for its own.
+            "items:\n  - a\n- b\n",
         ] {
             assert_eq!(cut(other), None, "{other}");
         }
@@ -291,7 +328,7 @@ mod tests {
                 panic!("{text}");
             };
             let rest = match form {
-                Form::Json => match next(form, text, at, false, true) {
+                Form::Json | Form::Values => match next(form, text, at, false, true) {
                     Next::Item(_, at) => at,
                     other => panic!("{other:?}"),
                 },

@@ -4,13 +4,14 @@ use crate::limits::{self, Limits};
 use crate::list::{self, Form, Next};
 use crate::problems::Problems;
 use crate::shape::Plan;
+use crate::split::{self, Window};
 use crate::tree::Document;
-use crate::{Read, json, read_piece, span, split};
+use crate::{Read, json, read_piece, span};
 use palisade_diagnostics::FileId;
 use std::ops::Range;
 
 /// Lists in shorter texts are read as a whole.
-const LIST_FROM: usize = 1 << 18;
+pub(crate) const LIST_FROM: usize = 1 << 18;
 
 /// A piece of a text that can be read by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +80,18 @@ pub(crate) fn documents(
 #[must_use]
 pub fn read(
     file: FileId,
-    text: &str,
+    window: Window<'_>,
     range: &Range<usize>,
+    limits: &Limits,
+    plan: Plan,
+) -> (Vec<Document>, Problems) {
+    read_part(file, window.get(range), range.start, limits, plan)
+}
+
+fn read_part(
+    file: FileId,
+    part: &str,
+    start: usize,
     limits: &Limits,
     plan: Plan,
 ) -> (Vec<Document>, Problems) {
@@ -88,9 +99,75 @@ pub fn read(
         documents: Vec::new(),
         problems: Problems::new(limits.max_diagnostics),
     };
-    let part = text.get(range.clone()).unwrap_or_default();
-    read_piece(file, part, range.start, limits, plan, &mut read);
+    read_piece(file, part, start, limits, plan, &mut read);
     (read.documents, read.problems)
+}
+
+/// How the items of a large list are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Items(pub(crate) Form);
+
+impl Items {
+    /// Reads an item: the root of the document, or the only item of the list that is its root. `None`
+    /// if the list has to be read as a whole.
+    #[must_use]
+    pub fn read(
+        self,
+        file: FileId,
+        window: Window<'_>,
+        item: &Range<usize>,
+        limits: &Limits,
+        plan: Plan,
+    ) -> Option<Document> {
+        let levels = match self.0 {
+            Form::Values => 0,
+            Form::Json => 2,
+            Form::Yaml { .. } => 1,
+        };
+        let limits = Limits {
+            max_depth: limits.max_depth.saturating_sub(levels),
+            ..*limits
+        };
+        let (mut documents, problems) = match self.0 {
+            Form::Yaml { .. } => read(file, window, item, &limits, plan),
+            // By the reader of JSON alone: YAML would see other things in a piece of JSON.
+            Form::Json | Form::Values => {
+                let found = json::parse(file, window.get(item), item.start, &limits, plan)?;
+                (found.ok()?, Problems::new(0))
+            }
+        };
+        let one = problems.is_empty() && documents.len() == 1;
+        documents.pop().filter(|_| one)
+    }
+
+    /// Whether an item is the only item of the list that is the root of its document.
+    #[must_use]
+    pub fn is_wrapped(self) -> bool {
+        matches!(self.0, Form::Yaml { .. })
+    }
+
+    /// Whether they are no items, but documents of their own.
+    #[must_use]
+    pub fn are_documents(self) -> bool {
+        self.0 == Form::Values
+    }
+}
+
+/// Reads what is around the items of a list: the object without them, whose first part ends where the
+/// items begin, and whose other part begins where they end. `None` if the list has to be read as a whole.
+pub(crate) fn around(
+    file: FileId,
+    (head, start): (&str, usize),
+    (tail, end): (&str, usize),
+    limits: &Limits,
+) -> Option<Document> {
+    let outer = [head, tail].concat();
+    let (mut documents, problems) = read_part(file, &outer, start, limits, Plan::default());
+    let one = problems.is_empty() && documents.len() == 1;
+    let mut document = documents.pop().filter(|_| one)?;
+    let head_end = start + head.len();
+    document.shift(head_end, end - head_end);
+    Some(document)
 }
 
 impl List {
@@ -123,76 +200,37 @@ impl List {
         self.head.start..self.tail.end
     }
 
-    /// Its items. Each is to be read by [`List::item`].
+    /// Its items. Each is to be read by [`Items::read`].
     #[must_use]
     pub fn items(&self) -> &[Range<usize>] {
         &self.items
     }
 
-    /// Reads an item: the root of the document, or the only item of the list that is its root. `None`
-    /// if the list has to be read as a whole.
+    /// How to read them.
     #[must_use]
-    pub fn item(
-        &self,
-        file: FileId,
-        text: &str,
-        item: &Range<usize>,
-        limits: &Limits,
-        plan: Plan,
-    ) -> Option<Document> {
-        let levels = match self.form {
-            Form::Json => 2,
-            Form::Yaml { .. } => 1,
-        };
-        let limits = Limits {
-            max_depth: limits.max_depth.saturating_sub(levels),
-            ..*limits
-        };
-        let (mut documents, problems) = match self.form {
-            Form::Yaml { .. } => read(file, text, item, &limits, plan),
-            // By the reader of JSON alone: YAML would see other things in a piece of JSON.
-            Form::Json => {
-                let part = text.get(item.clone()).unwrap_or_default();
-                let found = json::parse(file, part, item.start, &limits, plan)?;
-                (found.ok()?, Problems::new(0))
-            }
-        };
-        let one = problems.is_empty() && documents.len() == 1;
-        documents.pop().filter(|_| one)
-    }
-
-    /// Whether an item is the only item of the list that is the root of its document.
-    #[must_use]
-    pub fn is_wrapped(&self) -> bool {
-        self.form != Form::Json
+    pub fn form(&self) -> Items {
+        Items(self.form)
     }
 
     /// Reads what is around the items: the object without them. `None` if the list has to be read as a
     /// whole.
     #[must_use]
     pub fn around(&self, file: FileId, text: &str, limits: &Limits) -> Option<Document> {
-        let head = text.get(self.head.clone()).unwrap_or_default();
-        let tail = text.get(self.tail.clone()).unwrap_or_default();
-        let outer = [head, tail].concat();
-        let start = self.head.start;
-        let (mut documents, problems) = {
-            let mut read = Read {
-                documents: Vec::new(),
-                problems: Problems::new(limits.max_diagnostics),
-            };
-            read_piece(file, &outer, start, limits, Plan::default(), &mut read);
-            (read.documents, read.problems)
-        };
-        let one = problems.is_empty() && documents.len() == 1;
-        let mut document = documents.pop().filter(|_| one)?;
-        document.shift(self.head.end, self.tail.start - self.head.end);
-        Some(document)
+        let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
+        let (head, tail) = (part(&self.head), part(&self.tail));
+        around(
+            file,
+            (head, self.head.start),
+            (tail, self.tail.start),
+            limits,
+        )
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Piece, cut_from};
+    use crate::split::Window;
     use crate::{Kind, Limits, Node, Plan, parse};
     use palisade_diagnostics::FileId;
     use proptest::prelude::*;
@@ -208,8 +246,9 @@ mod tests {
         };
         let mut out = Vec::new();
         for range in list.items() {
-            let item = list.item(FILE, text, range, &limits, Plan::default())?;
-            let node = match list.is_wrapped() {
+            let (window, plan) = (Window::whole(text), Plan::default());
+            let item = list.form().read(FILE, window, range, &limits, plan)?;
+            let node = match list.form().is_wrapped() {
                 true => item.root().items().next()?,
                 false => item.root(),
             };

@@ -154,7 +154,7 @@ impl Places<'_, '_, '_> {
         }
         let inside = path.join("manifests");
         let place = if inside.is_dir() { &inside } else { path };
-        Ok(self.reader.read(place))
+        Ok(self.reader.manifests(place))
     }
 }
 

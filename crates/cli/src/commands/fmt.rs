@@ -5,7 +5,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::input::Reader;
 use crate::{Terminal, output};
 use clap::Args;
-use palisade_diagnostics::Severity;
+use palisade_diagnostics::{Severity, SourceFile};
 use std::path::PathBuf;
 
 /// Put a matrix into its one layout. Comments stay, the meaning does not change.
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let mut changed = Vec::new();
     for path in &arguments.files {
         for file in reader.read(path) {
-            let Some(text) = reader.sources.get(file).map(|f| f.text.clone()) else {
+            let Some(text) = reader.sources.get(file).map(SourceFile::whole) else {
                 continue;
             };
             let (formatted, list) = palisade_matrix::format(file, &text);

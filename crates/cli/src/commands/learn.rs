@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::world::WorldArgs;
 use crate::{Terminal, output};
 use clap::Args;
-use palisade_diagnostics::Diagnostic;
+use palisade_diagnostics::{Diagnostic, SourceFile};
 use palisade_learn::{Skipped, Unplaced};
 use std::path::PathBuf;
 
@@ -68,7 +68,7 @@ fn observed(arguments: &Arguments) -> Result<(Vec<palisade_learn::Seen>, Skipped
         let Some(file) = reader.one(path) else {
             continue;
         };
-        let text = reader.sources.get(file).map(|f| f.text.clone());
+        let text = reader.sources.get(file).map(SourceFile::whole);
         let (seen, list) = palisade_learn::read(&text.unwrap_or_default());
         all.extend(seen);
         for (why, count) in list {

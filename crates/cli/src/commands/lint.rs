@@ -277,8 +277,10 @@ fn changes(answer: &Answer) -> Vec<(&SourceFile, String, usize)> {
     files
         .filter_map(|(id, file)| {
             let here = fixes.iter().copied();
-            let here = here.filter(|fix| fix.edits.iter().any(|edit| edit.span.file == id));
-            let (text, count) = apply(id, &file.text, here);
+            let mut here = here.filter(|fix| fix.edits.iter().any(|edit| edit.span.file == id));
+            let first = here.next()?;
+            let here = std::iter::once(first).chain(here);
+            let (text, count) = apply(id, &file.whole(), here);
             (count > 0).then_some((file, text, count))
         })
         .collect()
@@ -287,7 +289,8 @@ fn changes(answer: &Answer) -> Vec<(&SourceFile, String, usize)> {
 fn show_changes(answer: &Answer, terminal: &mut Terminal<'_>) -> Exit {
     let changes = changes(answer);
     for (file, text, _) in &changes {
-        let diff = TextDiff::from_lines(file.text.as_str(), text.as_str());
+        let before = file.whole();
+        let diff = TextDiff::from_lines(before.as_ref(), text.as_str());
         let mut diff = diff.unified_diff();
         let diff = diff.header(&format!("a/{}", file.name), &format!("b/{}", file.name));
         print(terminal, &diff.to_string());

@@ -263,7 +263,7 @@ fn impact(
     let mut reader = Reader::with(std::mem::take(&mut project.sources));
     let mut inputs = Vec::new();
     for path in &arguments.candidates {
-        let files = reader.read(path);
+        let files = reader.manifests(path);
         inputs.extend(files.into_iter().map(|file| (file, Role::Policies)));
     }
     let candidate = project::load(&reader.sources, &inputs, &Options::default());

@@ -226,7 +226,7 @@ fn fixes_change_the_text_and_not_its_meaning() {
         let file = sources.add("m", text);
         let input = palisade_resources::Input {
             file,
-            text,
+            text: text.into(),
             role: palisade_resources::Role::Both,
         };
         let loaded = palisade_resources::load(&[input], &palisade_resources::Options::default());

@@ -182,6 +182,33 @@ fn pipes_with_names() {
     let script = "mkfifo other.yaml && timeout 20 $PALISADE list .";
     let (code, text) = shell(directory.path(), script);
     assert_eq!(code, Some(0), "{text}");
+    let told = "warning[PAL0537]: `./other.yaml` is not a file and is not read";
+    assert!(text.contains(told), "{text}");
+    // What could stand in it is not known.
+    let script = "timeout 20 $PALISADE list . --strict";
+    let (code, text) = shell(directory.path(), script);
+    assert_eq!(code, Some(3), "{text}");
+}
+
+/// A pipe that never ends is read as far as the limits go.
+#[test]
+fn pipes_without_an_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let pod = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"}}"#;
+    let list = format!(r#"echo '{{"kind":"List","items":[{pod}'; yes ',{pod}'"#);
+    for (source, told) in [
+        ("cat /dev/zero", "`<stdin>` holds a NUL character on line 1"),
+        (
+            "yes -- $'---\\n{apiVersion: v1, kind: Secret}'",
+            "too many documents",
+        ),
+        (&list, "a document is too large"),
+    ] {
+        let script = format!("({source}) | timeout 100 $PALISADE list -");
+        let (code, text) = shell(directory.path(), &script);
+        assert_eq!(code, Some(2), "{source}: {text}");
+        assert!(text.contains(told), "{source}: {text}");
+    }
 }
 
 #[test]

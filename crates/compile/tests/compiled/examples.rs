@@ -57,7 +57,7 @@ impl Example {
             .iter()
             .map(|file| Input {
                 file: *file,
-                text: &self.sources.get(*file).expect("added above").text,
+                text: self.sources.get(*file).expect("added above").text(),
                 role: Role::Workloads,
             })
             .collect()

@@ -72,9 +72,9 @@ fn finding(diagnostic: &Diagnostic, sources: &Sources, out: &mut String) {
         inline(&diagnostic.title)
     );
     for label in diagnostic.labels.iter().take(MAX_PLACES) {
-        let line = sources.get(label.span.file).map_or("", |file| {
-            file.line(file.line_column(label.span.start).line)
-        });
+        let file = sources.get(label.span.file);
+        let line = file.map(|file| file.line(file.line_column(label.span.start).line));
+        let line = line.unwrap_or_default();
         let shown: String = line.chars().take(200).collect();
         let _ = writeln!(
             out,

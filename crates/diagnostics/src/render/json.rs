@@ -39,6 +39,7 @@ use serde::Serialize;
 
 use super::{Format, Style};
 use crate::{Diagnostic, Fix, Label, Report, Severity, SourceFile, Sources, Table, Verdict};
+use std::borrow::Cow;
 
 /// See the module.
 pub(super) const FORMAT: Format = Format {
@@ -105,7 +106,7 @@ struct PlaceView<'a> {
     file: Option<&'a str>,
     start: Position,
     end: Position,
-    quote: &'a str,
+    quote: Cow<'a, str>,
     cut: bool,
     text: &'a str,
 }
@@ -229,7 +230,10 @@ fn place<'a>(label: &'a Label, sources: &'a Sources) -> PlaceView<'a> {
         file: file.map(|file| file.name.as_str()),
         start: position(file, label.span.start),
         end: position(file, label.span.end),
-        quote: end.and_then(|end| whole.get(..end)).unwrap_or(whole),
+        quote: match end {
+            Some(end) => Cow::Owned(whole.get(..end).unwrap_or_default().to_owned()),
+            None => whole,
+        },
         cut: end.is_some(),
         text: &label.text,
     }

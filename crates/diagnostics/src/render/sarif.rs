@@ -226,11 +226,13 @@ fn fingerprint(
     seen: &mut BTreeMap<String, usize>,
 ) -> String {
     let file = main.and_then(|label| sources.get(label.span.file));
+    let marked = main.map(|label| sources.text(label.span));
+    let marked = marked.unwrap_or_default();
     let parts = [
         finding.code.0,
         &finding.title,
         file.map_or("", |file| &file.name),
-        main.map_or("", |label| sources.text(label.span)),
+        &marked,
     ];
     // FNV-1a: no secret is at stake, only stability.
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

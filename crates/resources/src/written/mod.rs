@@ -9,9 +9,11 @@ mod roles;
 
 use crate::{Input, KINDS, Role, codes};
 use ipnet::IpNet;
-use palisade_diagnostics::Span;
+use palisade_diagnostics::{FileId, Span, Text};
 use palisade_netmodel::{Direction, ObjectRef, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
-use palisade_yaml::{Key, Kind as Shape, Limits, List, Node, Piece, Plan};
+use palisade_yaml::{
+    Around, Items, Key, Kind as Shape, Limits, List, Node, Piece, Plan, Sizes, Take, Window,
+};
 use roles::Roles;
 use std::ops::Range;
 
@@ -29,20 +31,26 @@ const MAX_LISTS: usize = 4;
 /// Reads texts, object by object: of trees, only one is there at a time.
 #[must_use]
 pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
+    written_by(inputs, limits, Sizes::default())
+}
+
+fn written_by(inputs: &[Input<'_>], limits: &Limits, sizes: Sizes) -> Written {
     let mut out = Written::default();
     let mut roles = Roles::default();
     for input in inputs {
-        let (pieces, _) = palisade_yaml::cut(input.file, input.text, limits);
-        for piece in &pieces {
-            let both = &mut (&mut out, &mut roles);
-            match piece {
-                Piece::Document(range) => documents(input, range, limits, 0, both),
-                Piece::List(list) => {
-                    let (read, done) = items(input, list, limits, both);
-                    if !done {
-                        documents(input, &list.whole(), limits, read, both);
-                    }
-                }
+        let mut finder = Finder {
+            file: input.file,
+            role: input.role,
+            limits,
+            found: (&mut out, &mut roles),
+            kind: String::new(),
+            read: 0,
+            skip: 0,
+        };
+        match input.text {
+            Text::Whole(text) => finder.whole(text),
+            Text::Blocks(blocks) => {
+                palisade_yaml::stream(input.file, blocks, limits, sizes, &mut finder);
             }
         }
     }
@@ -53,54 +61,109 @@ pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
 /// What is found, and roles and bindings, which are joined at the end.
 type Found<'o> = (&'o mut Written, &'o mut Roles);
 
-/// Reads what stands in a range, and drops the tree. The first `read` items of the list that it is have
-/// been read.
-fn documents(
-    input: &Input<'_>,
-    range: &Range<usize>,
-    limits: &Limits,
+/// Looks through one text.
+struct Finder<'l, 'o> {
+    file: FileId,
+    role: Role,
+    limits: &'l Limits,
+    found: Found<'o>,
+    /// The kind of the items of a list.
+    kind: String,
+    /// How many of them have been read.
     read: usize,
-    found: &mut Found<'_>,
-) {
-    let plan = Plan::default();
-    let (documents, _) = palisade_yaml::read(input.file, input.text, range, limits, plan);
-    for document in &documents {
-        let root = document.root();
-        match (read, item_kind(root)) {
-            (1.., Some(item)) => {
-                let items = root.get("items").into_iter().flat_map(Node::items);
-                let rest = items.skip(read);
-                rest.for_each(|node| object(node, item, (input.role, 1), found));
+    /// How many items of the list that is read as a whole have been read before.
+    skip: usize,
+}
+
+impl Finder<'_, '_> {
+    fn whole(&mut self, text: &str) {
+        let (pieces, _) = palisade_yaml::cut(self.file, text, self.limits);
+        let window = Window::whole(text);
+        for piece in &pieces {
+            match piece {
+                Piece::Document(range) => self.documents(window, std::slice::from_ref(range)),
+                Piece::List(list) => {
+                    if !self.list(text, list) {
+                        self.back();
+                        self.documents(window, &[list.whole()]);
+                    }
+                }
             }
-            _ => object(root, "", (input.role, 0), found),
         }
+    }
+
+    /// Reads a large list item by item; false if what is not read yet has to be read with all of it.
+    fn list(&mut self, text: &str, list: &List) -> bool {
+        self.mark();
+        let Some(around) = list.around(self.file, text, self.limits) else {
+            return false;
+        };
+        self.around(around.root(), true) != Around::Whole
+            && self.items(list.form(), Window::whole(text), list.items())
     }
 }
 
-/// Reads a large list item by item: how many were read, and whether that is all of it. The others have
-/// to be read with the list around them.
-fn items(input: &Input<'_>, list: &List, limits: &Limits, found: &mut Found<'_>) -> (usize, bool) {
-    let Some(around) = list.around(input.file, input.text, limits) else {
-        return (0, false);
-    };
-    let Some(kind) = item_kind(around.root()) else {
-        return (0, false);
-    };
-    for (range, read) in list.items().iter().zip(0..) {
-        let plan = Plan::default();
-        let Some(item) = list.item(input.file, input.text, range, limits, plan) else {
-            return (read, false);
-        };
-        let root = item.root();
-        let node = match list.is_wrapped() {
-            true => root.items().next(),
-            false => Some(root),
-        };
-        if let Some(node) = node {
-            object(node, kind, (input.role, 1), found);
+impl Take for Finder<'_, '_> {
+    // Nothing that was found is taken back.
+    const GUESSES: bool = false;
+
+    /// Reads documents, and drops each tree. What was read of the first by items is passed over.
+    fn documents(&mut self, window: Window<'_>, ranges: &[Range<usize>]) {
+        for range in ranges {
+            let skip = std::mem::take(&mut self.skip);
+            let plan = Plan::default();
+            let (documents, _) = palisade_yaml::read(self.file, window, range, self.limits, plan);
+            for document in &documents {
+                let root = document.root();
+                match (skip, item_kind(root)) {
+                    (1.., Some(item)) => {
+                        let items = root.get("items").into_iter().flat_map(Node::items);
+                        let rest = items.skip(skip);
+                        rest.for_each(|node| object(node, item, (self.role, 1), &mut self.found));
+                    }
+                    _ => object(root, "", (self.role, 0), &mut self.found),
+                }
+            }
         }
     }
-    (list.items().len(), true)
+
+    fn mark(&mut self) {
+        self.read = 0;
+        self.kind.clear();
+    }
+
+    fn back(&mut self) {
+        self.skip = self.read;
+    }
+
+    fn around(&mut self, around: Node<'_>, _all: bool) -> Around {
+        let Some(kind) = item_kind(around) else {
+            return Around::Whole;
+        };
+        kind.clone_into(&mut self.kind);
+        Around::Go
+    }
+
+    fn items(&mut self, items: Items, window: Window<'_>, ranges: &[Range<usize>]) -> bool {
+        // Documents of their own are no items, and none of them is read if one of them is wrong.
+        let depth = usize::from(!items.are_documents());
+        for range in ranges {
+            let plan = Plan::default();
+            let Some(item) = items.read(self.file, window, range, self.limits, plan) else {
+                return false;
+            };
+            let root = item.root();
+            let node = match items.is_wrapped() {
+                true => root.items().next(),
+                false => Some(root),
+            };
+            if let Some(node) = node {
+                object(node, &self.kind, (self.role, depth), &mut self.found);
+            }
+            self.read += 1;
+        }
+        true
+    }
 }
 
 /// The kind of the items of a list.
@@ -297,12 +360,12 @@ fn webhook(client: Node<'_>, name: &str) -> Option<Webhook> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Roles, Written, object, written};
+    use super::{Roles, Written, object, written, written_by};
     use crate::Input;
     use crate::Role;
-    use palisade_diagnostics::{FileId, Sources};
+    use palisade_diagnostics::{Blocks, FileId, Sources, Text};
     use palisade_netmodel::{ObjectRef, TargetPort};
-    use palisade_yaml::Limits;
+    use palisade_yaml::{Limits, Sizes};
 
     const TEXT: &str = "\
 apiVersion: networking.k8s.io/v1
@@ -370,7 +433,7 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
         let file = sources.add("a", TEXT);
         let input = Input {
             file,
-            text: TEXT,
+            text: TEXT.into(),
             role: Role::Both,
         };
         let found = written(&[input], &Limits::default());
@@ -387,7 +450,7 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
             panic!("one CIDR")
         };
         assert_eq!(
-            (sources.text(*span), net.to_string()),
+            (&*sources.text(*span), net.to_string()),
             ("10.1.2.3/8", "10.0.0.0/8".to_owned())
         );
         let skip = &found.skips[0];
@@ -408,7 +471,7 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
             panic!("one port")
         };
         assert_eq!(
-            (sources.text(scrape.owner), &scrape.port),
+            (&*sources.text(scrape.owner), &scrape.port),
             ("old", &TargetPort::Number(9100))
         );
         assert!(found.tokenless.contains(&scrape.owner));
@@ -421,9 +484,9 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
     }
 
     /// The same from the trees of whole texts.
-    fn from_trees(input: Input<'_>) -> Written {
+    fn from_trees(input: Input<'_>, text: &str) -> Written {
         let (mut out, mut roles) = (Written::default(), Roles::default());
-        let parsed = palisade_yaml::parse(input.file, input.text, &Limits::default());
+        let parsed = palisade_yaml::parse(input.file, text, &Limits::default());
         for document in &parsed.documents {
             let both = &mut (&mut out, &mut roles);
             object(document.root(), "", (input.role, 0), both);
@@ -451,16 +514,32 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
             .replacen("\"p10\"", "&name p10", 1)
             .replacen("\"p900\"", "*name", 1);
         let several = format!("{yaml}---\n{TEXT}---\n{yaml}");
-        for text in [json, typed, yaml, named, several] {
+        let lines = items.join("\n");
+        for text in [json, typed, yaml, named, several, lines] {
             assert!(text.len() > 1 << 19);
             let input = Input {
                 file: FileId(0),
-                text: &text,
+                text: (&text).into(),
                 role: Role::Both,
             };
             let found = written(&[input], &Limits::default());
             assert!(found.policies.len() >= 1499);
-            assert!(format!("{found:?}") == format!("{:?}", from_trees(input)));
+            let expected = format!("{:?}", from_trees(input, &text));
+            assert!(format!("{found:?}") == expected);
+            for size in [300, 70_000] {
+                let parts = text.as_bytes().chunks(size);
+                let blocks = Blocks::of(parts.map(|part| std::str::from_utf8(part).unwrap()));
+                let input = Input {
+                    text: Text::Blocks(&blocks),
+                    ..input
+                };
+                let sizes = Sizes {
+                    window: 50_000,
+                    list: 1 << 18,
+                };
+                let found = written_by(&[input], &Limits::default(), sizes);
+                assert!(format!("{found:?}") == expected, "{size} {}", &text[..60]);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ fn read(scenario: &Scenario) -> (Loaded, Sources) {
     let file = sources.add("manifests", scenario.manifests.as_str());
     let input = Input {
         file,
-        text: &scenario.manifests,
+        text: (&scenario.manifests).into(),
         role: Role::Both,
     };
     (load(&[input], &Options::default()), sources)

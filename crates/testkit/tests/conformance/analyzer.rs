@@ -177,17 +177,12 @@ fn world(name: &str, path: &Path, more: &str) -> World {
     let read = |file: &PathBuf| repaired(&std::fs::read_to_string(file).unwrap());
     let mut texts: Vec<String> = files.iter().map(read).collect();
     texts.push(more.to_owned());
-    let input = |(text, id)| Input {
+    let inputs = texts.iter().zip(0..).map(|(text, id)| Input {
         file: FileId(id),
-        text,
+        text: text.into(),
         role: Role::Both,
-    };
-    let inputs: Vec<Input<'_>> = texts
-        .iter()
-        .map(String::as_str)
-        .zip(0..)
-        .map(input)
-        .collect();
+    });
+    let inputs: Vec<Input<'_>> = inputs.collect();
     let loaded = load(&inputs, &Options::default());
     let is_error = |d: &&Diagnostic| d.severity == Severity::Error;
     let errors: Vec<_> = loaded.diagnostics.iter().filter(is_error).collect();

@@ -86,7 +86,7 @@ fn world(step: &Value, place: &str) -> World {
     let text = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
     let input = Input {
         file: FileId(0),
-        text: &text,
+        text: (&text).into(),
         role: Role::Both,
     };
     let loaded = load(&[input], &Options::default());

@@ -59,12 +59,12 @@ fn types(policy: &NetworkPolicy) -> Vec<&'static str> {
 /// The field before the first one of `spec`, in the style of the text: JSON, a map in braces, or one
 /// field for each line, before the comment that belongs to the next field.
 fn insertion(cx: &Context<'_>, key: Span, types: &[&str]) -> Option<Edit> {
-    let text = &cx.sources.get(key.file)?.text;
-    let before = text.get(..key.start as usize)?;
+    let file = cx.sources.get(key.file)?;
+    let (start, before) = file.before(key.start as usize)?;
     let list = types.join(", ");
     let indent = before.rsplit('\n').next()?;
     let in_braces = before.trim_end().ends_with('{');
-    let (place, text) = if in_braces && text.get(key.start as usize..)?.starts_with('"') {
+    let (place, text) = if in_braces && cx.sources.text(key).starts_with('"') {
         let list = types.join("\", \"");
         (before.len(), format!("\"policyTypes\": [\"{list}\"], "))
     } else if in_braces {
@@ -81,7 +81,7 @@ fn insertion(cx: &Context<'_>, key: Span, types: &[&str]) -> Option<Edit> {
     } else {
         return None;
     };
-    let place = u32::try_from(place).ok()?;
+    let place = u32::try_from(start + place).ok()?;
     Some(Edit {
         span: Span::new(key.file, place, place),
         text,

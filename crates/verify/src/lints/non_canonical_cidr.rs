@@ -17,7 +17,8 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let loose = cx.written.loose_cidrs.iter();
     loose
         .map(|(span, net)| {
-            let written = cx.sources.text(*span).trim_matches(['"', '\'']);
+            let written = cx.sources.text(*span);
+            let written = written.trim_matches(['"', '\'']);
             let (address, _) = written.split_once('/').unwrap_or((written, ""));
             // No fix: which of the two is meant, nobody but the writer knows.
             LINT.finding(format!("`{written}` means all of `{net}`"))
