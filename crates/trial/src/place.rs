@@ -46,7 +46,8 @@ pub struct Trial {
     pods: BTreeMap<PodId, HostId>,
     /// The hosts outside.
     outside: BTreeMap<IpAddr, HostId>,
-    enforcers: Vec<Enforcer>,
+    /// The agents of the nodes, in the same order. Their sockets stay inside.
+    pub enforcers: Vec<Enforcer>,
 }
 
 impl Trial {

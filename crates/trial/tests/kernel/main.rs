@@ -6,4 +6,6 @@ mod agreement;
 #[cfg(test)]
 mod backends;
 #[cfg(test)]
+mod leak;
+#[cfg(test)]
 mod support;
