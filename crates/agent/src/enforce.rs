@@ -1,16 +1,22 @@
 //! From one policy set to the next.
 
+use crate::conntrack::Conntrack;
 use crate::kernel::{Error, Kernel};
+use crate::revoke::{self, Revoked};
 use palisade_netmodel::World;
 use palisade_nftables::{Built, Node, Refused, Ruleset, Settings, build};
+use std::net::IpAddr;
 
 /// Keeps one node's table equal to the policy set that it was given last.
 #[derive(Debug)]
 pub struct Enforcer {
     kernel: Kernel,
+    conntrack: Conntrack,
     settings: Settings,
     /// What is in the kernel, as far as is known: not before the first time, and not after a failure.
     applied: Option<Ruleset>,
+    /// The node's addresses.
+    node: Vec<IpAddr>,
 }
 
 /// What became of a policy set.
@@ -31,8 +37,10 @@ impl Enforcer {
     pub fn new(settings: Settings) -> Result<Self, Error> {
         Ok(Self {
             kernel: Kernel::open(&settings.table)?,
+            conntrack: Conntrack::open()?,
             settings,
             applied: None,
+            node: Vec::new(),
         })
     }
 
@@ -51,10 +59,26 @@ impl Enforcer {
         let Built { ruleset, refused } = build(world, node, &self.settings);
         let filled_anew = self.apply(&ruleset)?;
         self.applied = Some(ruleset);
+        self.node.clone_from(&node.addresses);
         Ok(Report {
             refused,
             filled_anew,
         })
+    }
+
+    /// Ends the connections that what is in force does not let pass any more, and spares those that it lets pass
+    /// again. To be called after [`Enforcer::enforce`], off its critical path.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn revoke(&self) -> Result<Revoked, Error> {
+        match &self.applied {
+            None => Ok(Revoked::default()),
+            Some(ruleset) => {
+                revoke::revoke(&self.conntrack, ruleset, &self.node, self.settings.revoked)
+            }
+        }
     }
 
     /// Changes what is different; if the table is not as it was left, fills it anew.

@@ -33,6 +33,7 @@ mod netlink;
 mod packet;
 mod text;
 mod update;
+pub mod wire;
 
 pub use build::{Built, Node, Refused, Settings, build};
 pub use model::{

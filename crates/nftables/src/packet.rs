@@ -119,25 +119,39 @@ impl Ruleset {
             Match::Port(protocol, first, last) => {
                 *protocol == packet.protocol && (*first..=*last).contains(&packet.port)
             }
-            Match::Ports(set) => self.sets.get(set)?.elements.iter().any(|e| {
-                matches!(e, Element::Ports(protocol, first, last)
-                    if *protocol == packet.protocol && (*first..=*last).contains(&packet.port))
-            }),
+            Match::Ports(set) => {
+                let wanted = (packet.protocol, packet.port);
+                let elements = &self.sets.get(set)?.elements;
+                last_before(elements, |e| matches!(e, Element::Ports(p, first, _) if (*p, *first) <= wanted))
+                    .is_some_and(|e| {
+                        matches!(e, Element::Ports(p, _, last) if *p == wanted.0 && wanted.1 <= *last)
+                    })
+            }
             Match::Socket(family, set) => {
                 let wanted = Element::Socket(packet.destination, packet.protocol, packet.port);
-                *family == own && self.sets.get(set)?.elements.contains(&wanted)
+                *family == own && self.sets.get(set)?.elements.binary_search(&wanted).is_ok()
             }
         })
     }
 
     fn holds_address(&self, set: &str, address: IpAddr) -> Option<bool> {
         let set = self.sets.get(set)?;
-        Some(set.elements.iter().any(|e| match e {
-            Element::Address(one) => *one == address,
-            Element::Network(first, last) => *first <= address && address <= *last,
+        let begins = |e: &Element| match e {
+            Element::Address(one) | Element::Network(one, _) => *one <= address,
             Element::Ports(..) | Element::Socket(..) => false,
-        }))
+        };
+        Some(match last_before(&set.elements, begins) {
+            Some(Element::Address(one)) => *one == address,
+            Some(Element::Network(_, last)) => address <= *last,
+            _ => false,
+        })
     }
+}
+
+/// The last of some sorted, disjoint elements that begins where something is, or before.
+fn last_before(elements: &[Element], begins: impl Fn(&Element) -> bool) -> Option<&Element> {
+    let after = elements.partition_point(begins);
+    elements.get(after.checked_sub(1)?)
 }
 
 impl Packet {

@@ -131,15 +131,28 @@ impl Trial {
     /// If a kernel refuses.
     pub fn enforce(&mut self, world: &World) -> Result<Vec<Report>, Error> {
         let world = self.located(world, None)?;
+        let nodes: Vec<Node> = self
+            .nodes
+            .iter()
+            .map(|host| self.node(*host))
+            .collect::<Result<_, _>>()?;
         let mut reports = Vec::new();
-        for (enforcer, host) in self.enforcers.iter_mut().zip(&self.nodes) {
-            let node = Node {
-                addresses: self.lab.host(*host)?.addresses().to_vec(),
-                pod_networks: Vec::new(),
-            };
-            reports.push(enforcer.enforce(&world, &node)?);
+        for (enforcer, node) in self.enforcers.iter_mut().zip(&nodes) {
+            reports.push(enforcer.enforce(&world, node)?);
         }
         Ok(reports)
+    }
+
+    /// A node as its agent knows it.
+    ///
+    /// # Errors
+    ///
+    /// If it is none of this network.
+    pub fn node(&self, host: HostId) -> Result<Node, Error> {
+        Ok(Node {
+            addresses: self.lab.host(host)?.addresses().to_vec(),
+            pod_networks: Vec::new(),
+        })
     }
 
     /// The host of an end.

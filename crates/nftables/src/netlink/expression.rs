@@ -1,9 +1,9 @@
 //! Rules as the kernel's expressions, in the form that nft gives them, so that `nft list` shows the rules that
 //! were meant.
 
-use super::wire::{bytes, long, nested, number, short, text};
 use super::{DATA_VALUE, DATA_VERDICT, VERDICT_CHAIN, VERDICT_CODE};
 use crate::model::{Effect, Family, Match, Rule, Side, Verdict};
+use crate::wire::{bytes, long, nested, number, short, text};
 use palisade_netmodel::Protocol;
 
 // Verdicts (`linux/netfilter.h`, `enum nft_verdicts`), 32-bit numbers.

@@ -2,13 +2,12 @@
 //! [`text`](crate::text), without a process to start or a text to parse.
 
 mod expression;
-mod wire;
 
 use crate::model::{Chain, Element, Family, Map, Rule, Set, SetKind};
 use crate::update::Operation;
+use crate::wire::{CREATE, Request, bytes, nested, number, text};
 use palisade_netmodel::Protocol;
 use std::net::IpAddr;
-use wire::{Message, bytes, nested, number, text};
 
 /// A transaction as the kernel reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +32,28 @@ pub fn encode(table: &str, operations: &[Operation<'_>]) -> Batch {
         current: 0,
         set_ids: 0,
     };
-    batch.bytes.extend(wire::begin());
+    batch.bytes.extend(bracket(BATCH_BEGIN));
     for (index, operation) in operations.iter().enumerate() {
         batch.current = index;
         batch.operation(operation);
     }
-    batch.bytes.extend(wire::end());
+    batch.bytes.extend(bracket(BATCH_END));
     Batch {
         bytes: batch.bytes,
         operations: batch.operations,
     }
+}
+
+/// What opens a transaction, and what ends it: the kernel does all of it or nothing.
+fn bracket(kind: u16) -> Vec<u8> {
+    let request = Request {
+        kind,
+        flags: 0,
+        sequence: 0,
+        family: 0,
+        resource: SUBSYSTEM,
+    };
+    request.encode(&[])
 }
 
 struct Encoder<'t> {
@@ -53,6 +64,14 @@ struct Encoder<'t> {
     /// Numbers that tell new sets of one transaction apart (`NFTA_SET_ID`).
     set_ids: u32,
 }
+
+/// `NFNL_SUBSYS_NFTABLES`.
+const SUBSYSTEM: u16 = 10;
+/// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
+const BATCH_BEGIN: u16 = 16;
+const BATCH_END: u16 = 17;
+/// `NFPROTO_INET`.
+const INET: u8 = 1;
 
 // Messages (`enum nf_tables_msg_types`).
 const NEWTABLE: u8 = 0;
@@ -166,8 +185,14 @@ impl Encoder<'_> {
     fn send(&mut self, kind: u8, attributes: &[Vec<u8>]) {
         self.operations.push(self.current);
         let sequence = u32::try_from(self.operations.len()).unwrap_or(u32::MAX);
-        let message = Message { kind, sequence };
-        self.bytes.extend(message.encode(attributes));
+        let request = Request {
+            kind: SUBSYSTEM << 8 | u16::from(kind),
+            flags: CREATE,
+            sequence,
+            family: INET,
+            resource: 0,
+        };
+        self.bytes.extend(request.encode(attributes));
     }
 
     fn add_set(&mut self, name: &str, set: &Set) {

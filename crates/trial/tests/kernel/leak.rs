@@ -1,11 +1,11 @@
 //! No packet of a refused flow passes and none of an accepted flow is lost, however often policies change. The
 //! control, a table that is replaced in one transaction as other engines do it, must show that the probe would see it.
 
-use crate::support::{nft, small, with_rights};
-use palisade_netlab::{Count, Expected, Flood, Flows};
-use palisade_netmodel::{Peer, Phase, PolicyPort, Protocol, Rule, World};
-use palisade_trial::{Options, Trial};
-use std::net::SocketAddr;
+use crate::small::{floods, one_node, small, variant};
+use crate::support::{nft, with_rights};
+use palisade_netlab::{Count, Expected};
+use palisade_netmodel::World;
+use palisade_trial::Trial;
 use std::time::{Duration, Instant};
 
 /// Updates of a run.
@@ -17,7 +17,7 @@ const CONTROL: Duration = Duration::from_secs(120);
 fn nothing_leaks_and_nothing_is_lost() {
     with_rights("leak::nothing_leaks_and_nothing_is_lost", || {
         let base = small();
-        let mut trial = trial(&base);
+        let mut trial = one_node(&base);
         let variants: Vec<World> = (0..16).map(|number| variant(&base, number)).collect();
         let located: Vec<World> = variants
             .iter()
@@ -25,16 +25,8 @@ fn nothing_leaks_and_nothing_is_lost() {
             .collect();
         trial.enforce(&base).unwrap();
         let floods = floods(&trial);
+        let node = trial.node(trial.nodes[0]).unwrap();
         let Trial { lab, enforcers, .. } = &mut trial;
-        let node = lab
-            .nodes()
-            .map(|(_, host)| host.addresses().to_vec())
-            .next()
-            .unwrap();
-        let node = palisade_nftables::Node {
-            addresses: node,
-            pod_networks: Vec::new(),
-        };
         let (anew, counts) = lab
             .flood(&floods, || {
                 let mut anew = 0;
@@ -64,7 +56,7 @@ fn nothing_leaks_and_nothing_is_lost() {
 fn a_replaced_table_leaks() {
     with_rights("leak::a_replaced_table_leaks", || {
         let base = small();
-        let mut trial = trial(&base);
+        let mut trial = one_node(&base);
         trial.enforce(&base).unwrap();
         let table = trial.enforcers[0].applied().unwrap().to_string();
         let replace = format!("add table inet palisade\ndelete table inet palisade\n{table}");
@@ -102,80 +94,4 @@ fn told(counts: &[Count], updates: usize) {
             "{updates} updates, flood {number}: {sent} sent, {delivered} delivered, {lost} lost"
         );
     }
-}
-
-fn trial(world: &World) -> Trial {
-    let options = Options {
-        nodes: 1,
-        ..Options::default()
-    };
-    Trial::build(world, &options).unwrap()
-}
-
-/// Refused and accepted floods to the server, over both versions of IP.
-fn floods(trial: &Trial) -> Vec<Flood> {
-    let host = |name: &str| trial.lab.find(name).unwrap();
-    let [v4, v6] = trial.lab.host(host("pod-0")).unwrap().addresses();
-    let flood = |from, address, port, expected| Flood {
-        from: host(from),
-        to: SocketAddr::new(address, port),
-        flows: Flows::New,
-        expected,
-        per_second: None,
-    };
-    vec![
-        flood("pod-1", v4, 9_000, Expected::Silence),
-        flood("pod-1", v6, 9_001, Expected::Silence),
-        flood("pod-2", v4, 9_002, Expected::Arrival),
-        flood("pod-2", v6, 9_003, Expected::Arrival),
-    ]
-}
-
-/// A change of policies and pods that changes nothing between server, stranger and friend: each bit of the
-/// number is one.
-fn variant(base: &World, number: usize) -> World {
-    let mut world = base.clone();
-    let bit = |bit: usize| number >> bit & 1 == 1;
-    // Another rule for the server: its chain is another one.
-    if bit(0) {
-        let guest = Peer::Pods {
-            namespaces: palisade_netmodel::NamespaceMatch::Named("lab".to_owned()),
-            pods: palisade_netmodel::Selector::of([("role", "guest")]),
-        };
-        let rule = Rule {
-            origin: palisade_netmodel::Origin::default(),
-            peers: Some(vec![guest]),
-            ports: Some(vec![PolicyPort::Range {
-                protocol: Protocol::Tcp,
-                first: 80,
-                last: 443,
-            }]),
-        };
-        world.network_policies[0]
-            .ingress
-            .as_mut()
-            .unwrap()
-            .push(rule);
-    }
-    // A friend that comes and goes: an element of the set of friends.
-    if bit(1) {
-        world.pods[3].phase = Phase::Completed;
-        world.pods[3].addresses.known.clear();
-    }
-    // A policy that selects the server, too, and adds nothing.
-    if bit(2) {
-        let mut policy = world.network_policies[0].clone();
-        policy.object.name = "again".to_owned();
-        policy.ingress = Some(Vec::new());
-        world.network_policies.push(policy);
-    }
-    // The others are isolated, or not.
-    if bit(3) {
-        let mut policy = world.network_policies[0].clone();
-        policy.object.name = "others".to_owned();
-        policy.pod_selector = palisade_netmodel::Selector::of([("role", "guest")]);
-        policy.egress = Some(Vec::new());
-        world.network_policies.push(policy);
-    }
-    world
 }

@@ -6,6 +6,14 @@ mod agreement;
 #[cfg(test)]
 mod backends;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod leak;
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod small;
 #[cfg(test)]
 mod support;

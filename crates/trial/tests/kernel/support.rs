@@ -1,14 +1,10 @@
 //! Rights, and a node to work in.
 
 use palisade_netlab::{HostId, Lab, Layout, Plan, Privilege, privilege};
-use palisade_netmodel::{
-    AddressSet, Labels, NamespaceMatch, NetworkPolicy, ObjectRef, Origin, Peer, Phase, Pod,
-    PortSet, Proxy, Rule, Selector, Template, Workload, World,
-};
+use palisade_netmodel::World;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::process::Command;
-use std::sync::Arc;
 
 /// Runs a test where it may make namespaces: here, or as the only test of a child in a user namespace. `test` is
 /// its whole name.
@@ -90,57 +86,4 @@ pub(crate) fn random<T: std::fmt::Debug>(
 pub(crate) fn worlds() -> impl Iterator<Item = World> {
     let strategy = (palisade_testkit::worlds::world(), proptest::bool::ANY);
     random(strategy.prop_map(|(world, v6)| palisade_testkit::wire::wire(&world, v6)))
-}
-
-/// A server that lets its friends in, a stranger, two friends and two guests, in this order.
-pub(crate) fn small() -> World {
-    let mut world = World::default();
-    world.ensure_namespace("lab");
-    let roles = ["server", "stranger", "friend", "friend", "guest", "guest"];
-    for (number, role) in roles.into_iter().enumerate() {
-        world.pods.push(pod(&format!("{role}-{number}"), role));
-    }
-    let friends = Peer::Pods {
-        namespaces: NamespaceMatch::Named("lab".to_owned()),
-        pods: Selector::of([("role", "friend")]),
-    };
-    world.network_policies.push(NetworkPolicy {
-        origin: Origin::default(),
-        object: ObjectRef::new("lab", "server"),
-        pod_selector: Selector::of([("role", "server")]),
-        ingress: Some(vec![Rule {
-            origin: Origin::default(),
-            peers: Some(vec![friends]),
-            ports: None,
-        }]),
-        egress: None,
-    });
-    world
-}
-
-fn pod(name: &str, role: &str) -> Pod {
-    let template = Template {
-        namespace: "lab".to_owned(),
-        workload: Workload {
-            kind: "Pod".to_owned(),
-            name: name.to_owned(),
-        },
-        labels: Labels::from_iter([("role", role)]),
-        service_account: "default".to_owned(),
-        named_ports: Vec::new(),
-        container_ports: PortSet::empty(),
-        host_network: false,
-        host_group: false,
-        proxy: Proxy::None {
-            reason: "no mesh".to_owned(),
-        },
-    };
-    Pod {
-        origin: Origin::default(),
-        name: name.to_owned(),
-        phase: Phase::Live,
-        addresses: AddressSet::default(),
-        node_addresses: AddressSet::default(),
-        template: Arc::new(template),
-    }
 }
