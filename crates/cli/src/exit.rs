@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Unknown,
     /// A file cannot be read or written.
     Environment,
+    /// As the command that was run ended.
+    Command(u8),
 }
 
 impl Exit {
@@ -27,6 +29,7 @@ impl Exit {
             Self::BadInput => 2,
             Self::Unknown => 3,
             Self::Environment => 4,
+            Self::Command(code) => code,
         }
     }
 }

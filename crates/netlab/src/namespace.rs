@@ -4,6 +4,7 @@ use crate::error::{Doing, Result};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::process::{Command, Output, Stdio};
@@ -66,6 +67,12 @@ impl Namespace {
     /// The descriptor.
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

@@ -89,9 +89,9 @@ impl fmt::Display for Answer {
         let Self { tries, .. } = self;
         let word = match self.outcome {
             Outcome::Passed => "passed",
-            Outcome::Refused => "refused",
-            Outcome::Silent => "silent",
-            Outcome::Error => "error",
+            Outcome::Refused => "was refused",
+            Outcome::Silent => "met silence",
+            Outcome::Error => "could not be sent",
         };
         match self.evidence {
             Evidence::Named => write!(f, "{word}: the receiver answered"),
@@ -101,7 +101,7 @@ impl fmt::Display for Answer {
             Evidence::System(code) => {
                 write!(f, "{word}: {}", io::Error::from_raw_os_error(code))
             }
-            Evidence::Nothing => write!(f, "{word} after {tries} tries"),
+            Evidence::Nothing => write!(f, "{word} in {tries} tries"),
         }
     }
 }
@@ -139,7 +139,7 @@ impl Lab {
         let mut answers = vec![None; probes.len()];
         thread::scope(|scope| {
             let run = scope.spawn(|| {
-                for chunk in order.chunks(window()) {
+                for chunk in order.chunks(window(patience)) {
                     let chunk: Vec<(usize, Probe)> = chunk
                         .iter()
                         .filter_map(|number| Some((*number, *probes.get(*number)?)))
@@ -160,12 +160,13 @@ impl Lab {
     }
 }
 
-/// How many probes may be under way: three tries of each leave their sockets open until the end.
-fn window() -> usize {
+/// How many probes may be under way: a socket for each try of each, and one more at the other end.
+fn window(patience: &Patience) -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    (limit.saturating_sub(open) / 6).clamp(16, 4_096)
+    let each = patience.0.len().max(1) + 1;
+    (limit.saturating_sub(open) / each).clamp(16, 8_192)
 }
 
 /// After so many new sockets their answers are read, lest queues overflow.

@@ -4,9 +4,13 @@
 //! node's agent program its kernel, and [`Trial::compare`] asks the kernel with packets what the reference
 //! answers from the specification.
 
+mod kinds;
+mod matter;
 mod place;
 mod truth;
 
+pub use kinds::{reduce, without_mesh};
+pub use matter::{OTHER, addresses_that_matter};
 pub use place::{Options, Trial};
 pub use truth::{Answered, Asked, Table};
 

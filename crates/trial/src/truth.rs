@@ -1,12 +1,17 @@
 //! What the kernel does, beside what the reference says.
 
 use crate::{Error, Trial};
-use palisade_netlab::{Answer, Outcome as Seen, Probe};
+use palisade_netlab::{Answer, Outcome as Seen, Patience, Probe};
 use palisade_netmodel::{Endpoint, Flow, Outcome, Protocol, World, reference};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Where silence is expected, and a packet would be noticed: two tries. What passes is answered in a millisecond.
+const SHORT: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 
 /// One question: a flow, over one version of IP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// The flow.
     pub flow: Flow,
@@ -60,7 +65,7 @@ impl Trial {
         all
     }
 
-    fn pair(
+    pub(crate) fn pair(
         &self,
         source: Endpoint,
         destination: Endpoint,
@@ -115,24 +120,43 @@ impl Trial {
             self.located(world, Some(false))?,
             self.located(world, Some(true))?,
         ];
-        let asked: Vec<(Asked, Probe)> = questions
-            .iter()
-            .filter_map(|asked| Some((*asked, self.probe(*asked)?)))
-            .collect();
-        let probes: Vec<Probe> = asked.iter().map(|(_, probe)| *probe).collect();
-        let answers = self.lab.probe(&probes)?;
-        let answered = asked.into_iter().zip(answers).map(|((asked, _), seen)| {
+        let expected = |asked: &Asked| {
             let [v4, v6] = &worlds;
             let world = if asked.v6 { v6 } else { v4 };
-            let expected = reference::decide(world, &asked.flow).outcome;
-            Answered {
-                asked,
-                expected,
-                seen,
-                agree: self.agree(asked, expected, &seen),
-            }
+            reference::decide(world, &asked.flow).outcome
+        };
+        let asked = questions.iter();
+        let asked: Vec<(Asked, Outcome)> = asked.map(|asked| (*asked, expected(asked))).collect();
+        let (closed, open): (Vec<_>, Vec<_>) = asked
+            .into_iter()
+            .partition(|(_, expected)| *expected == Outcome::Deny);
+        let mut answered = self.ask(open, &Patience::default())?;
+        answered.extend(self.ask(closed, &Patience(SHORT.to_vec()))?);
+        // In the order of the questions.
+        let place: BTreeMap<Asked, usize> = questions.iter().copied().zip(0..).collect();
+        answered.sort_by_key(|answered| place.get(&answered.asked).copied());
+        Ok(Table(answered))
+    }
+
+    /// Sends packets for questions whose answers are known.
+    fn ask(
+        &self,
+        asked: Vec<(Asked, Outcome)>,
+        patience: &Patience,
+    ) -> Result<Vec<Answered>, Error> {
+        let sent = asked.into_iter();
+        let sent = sent.filter_map(|(asked, expected)| Some((asked, expected, self.probe(asked)?)));
+        let sent: Vec<(Asked, Outcome, Probe)> = sent.collect();
+        let probes: Vec<Probe> = sent.iter().map(|(_, _, probe)| *probe).collect();
+        let answers = self.lab.probe_with(&probes, patience)?;
+        let answered = sent.into_iter().zip(answers);
+        let answered = answered.map(|((asked, expected, _), seen)| Answered {
+            asked,
+            expected,
+            seen,
+            agree: self.agree(asked, expected, &seen),
         });
-        Ok(Table(answered.collect()))
+        Ok(answered.collect())
     }
 
     fn probe(&self, asked: Asked) -> Option<Probe> {

@@ -8,6 +8,7 @@ mod docs;
 mod explain;
 mod exposure;
 mod fmt;
+mod lab;
 mod learn;
 mod lint;
 mod list;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Docs(docs::Arguments),
     Check(check::Arguments),
     Lint(lint::Arguments),
+    Lab(lab::Arguments),
     Profiles(profiles::Arguments),
     Fmt(fmt::Arguments),
     Schema(schema::Arguments),
@@ -54,6 +56,7 @@ impl Command {
             Self::Docs(arguments) => docs::run(&arguments, terminal),
             Self::Check(arguments) => check::run(&arguments, terminal),
             Self::Lint(arguments) => lint::run(&arguments, terminal),
+            Self::Lab(arguments) => lab::run(&arguments, terminal),
             Self::Profiles(arguments) => profiles::run(&arguments, terminal),
             Self::Fmt(arguments) => fmt::run(&arguments, terminal),
             Self::Schema(arguments) => schema::run(&arguments, terminal),

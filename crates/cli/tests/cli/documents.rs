@@ -59,6 +59,9 @@ fn commands_of_documents_run() {
                     .ok()
             });
             ran += 1;
+            if command.contains("palisade lab ") && !crate::lab::possible() {
+                continue;
+            }
             if let Some(problem) = run(directory.path(), kubeconfig.path(), command, expected) {
                 wrong.push(format!("{}:{}: {problem}", document.display(), number + 1));
             }

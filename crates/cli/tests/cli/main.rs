@@ -14,6 +14,7 @@ mod examples;
 mod explain;
 mod exposure;
 mod formats;
+mod lab;
 mod learn;
 mod lint_findings;
 mod lints;
