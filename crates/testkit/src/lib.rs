@@ -6,6 +6,7 @@ pub mod ambient;
 pub mod apiserver;
 pub mod clusters;
 mod contract;
+pub mod cyclonus;
 pub mod fuzz;
 pub mod intents;
 pub mod print;

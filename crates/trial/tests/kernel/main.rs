@@ -6,6 +6,8 @@ mod agreement;
 #[cfg(test)]
 mod backends;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod leak;
