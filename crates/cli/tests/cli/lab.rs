@@ -179,3 +179,28 @@ fn without_rights_it_says_what_is_missing() {
         "{said}"
     );
 }
+
+#[test]
+fn what_has_no_place_is_refused() {
+    if !possible() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let run = |manifests: &str| {
+        fs::write(directory.path().join("all.yaml"), manifests).unwrap();
+        palisade(directory.path(), &["lab", "run", "."])
+    };
+    let pod = |name: usize, host: bool| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p{name}, namespace: a, labels: {{n: \"{name}\"}}}}\n\
+             spec: {{hostNetwork: {host}, containers: [{{name: c, image: i}}]}}\n---\n"
+        )
+    };
+    let alone = run(&pod(0, true));
+    assert_eq!(alone.code, 2, "{}{}", alone.out, alone.err);
+    assert!(alone.err.contains("PAL0553"), "{}", alone.err);
+    let many: String = (0..3_001).map(|name| pod(name, false)).collect();
+    let many = run(&many);
+    assert_eq!(many.code, 2, "{}{}", many.out, many.err);
+    assert!(many.err.contains("PAL0554"), "{}", many.err);
+}

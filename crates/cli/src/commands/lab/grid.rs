@@ -1,10 +1,10 @@
 //! The truth table, counted: for each workload and port, how many callers reach it.
 
-use super::run::name;
+use super::run::{Row, name};
 use palisade_diagnostics::Table;
 use palisade_netlab::Outcome as Seen;
 use palisade_netmodel::{Outcome, Protocol, World};
-use palisade_trial::{OTHER, Table as Answers};
+use palisade_trial::OTHER;
 use std::collections::BTreeMap;
 
 /// What was asked about one port.
@@ -12,20 +12,21 @@ use std::collections::BTreeMap;
 struct Count {
     all: usize,
     packets: usize,
-    policies: usize,
+    engine: usize,
 }
 
 /// A row for each destination and each group of ports that are reached alike, counted together.
-pub(super) fn grid(world: &World, answers: &Answers) -> Table {
+pub(super) fn grid(world: &World, rows: &[Row<'_>]) -> Table {
     let mut counts: BTreeMap<(String, (Protocol, u16)), Count> = BTreeMap::new();
-    for answered in &answers.0 {
+    for row in rows {
+        let answered = row.answered;
         let flow = answered.asked.flow;
         let port = (flow.protocol, flow.port);
         let count = counts.entry((name(world, flow.destination), port));
         let count = count.or_default();
         count.all += 1;
         count.packets += usize::from(answered.seen.outcome == Seen::Passed);
-        count.policies += usize::from(answered.expected == Outcome::Allow);
+        count.engine += usize::from(row.engine == Outcome::Allow);
     }
     let mut groups: BTreeMap<(String, Count), Vec<String>> = BTreeMap::new();
     for ((to, (protocol, port)), count) in counts {
@@ -37,13 +38,13 @@ pub(super) fn grid(world: &World, answers: &Answers) -> Table {
         groups.entry((to, count)).or_default().push(port);
     }
     let row = |((to, count), ports): ((String, Count), Vec<String>)| {
-        let numbers = [count.packets, count.policies, count.all].map(|each| each * ports.len());
+        let numbers = [count.packets, count.engine, count.all].map(|each| each * ports.len());
         let mut row = vec![to, ports.join(", ")];
         row.extend(numbers.map(|number| number.to_string()));
         row
     };
     Table {
-        columns: ["to", "ports", "by packets", "by policies", "of"]
+        columns: ["to", "ports", "by packets", "by engine", "of"]
             .map(str::to_owned)
             .to_vec(),
         rows: groups.into_iter().map(row).collect(),

@@ -14,6 +14,9 @@ use palisade_trial::{Options, Trial, addresses_that_matter, reduce, without_mesh
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+/// Most pods: each takes half a megabyte of the kernel, and longer the more there are.
+const MOST_PODS: usize = 3_000;
+
 /// What is built, and how.
 #[derive(Debug, Args)]
 pub(super) struct PlaceArgs {
@@ -70,6 +73,9 @@ impl PlaceArgs {
         let (project, whole) = self.world.read(terminal)?;
         let (world, left_out) = reduce(&without_mesh(&whole), self.pods.into());
         progress.done(terminal, "read");
+        if world.pods.len() > MOST_PODS {
+            return Err(too_large(&format!("{} pods", world.pods.len())));
+        }
         let options = Options {
             layout: match self.layout {
                 LayoutName::Routed => Layout::Routed,
@@ -125,6 +131,15 @@ fn no_rights(error: &palisade_netlab::Error) -> Failure {
             .note(error.to_string())
             .help("run it as root")
             .help("or allow user namespaces: `sysctl user.max_user_namespaces` above 0; on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; in a container `--privileged`"),
+    )
+}
+
+/// More than one machine can show in some minutes.
+pub(super) fn too_large(what: &str) -> Failure {
+    Failure::usage(
+        Diagnostic::error("PAL0554", format!("too much for a lab: {what}"))
+            .help("make fewer pods of each kind with --pods 1")
+            .help("or give the manifests of a part of the system"),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::print;
 use super::grid::grid;
-use super::place::{Place, PlaceArgs, failed};
+use super::place::{Place, PlaceArgs, failed, too_large};
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
@@ -12,14 +12,15 @@ use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Verdict};
 use palisade_netmodel::{Endpoint, Outcome, World, reference};
 use palisade_nftables::Refused;
-use palisade_trial::{Answered, Table};
+use palisade_trial::{Answered, Asked, Table};
+use palisade_verify::Engine;
 use std::time::{Duration, Instant};
 
 /// Build the system in namespaces, enforce its policies, and probe every pair and port that matters.
 ///
 /// Two pods of each workload are made, and a host for each block of addresses that policies name. Every kind of
 /// pod calls every other on the ports that policies can tell apart, with real packets over IPv4 and IPv6; each
-/// answer stands beside that of the engine.
+/// answer stands beside that of the engine and of the reference evaluator.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab run examples/eem\n  palisade lab run examples/eem --control\n  palisade lab run examples/fybrik --layout bridged --nodes 1\n  palisade lab run examples/eem --policies compiled -o json\n\nExit codes: 0 packets do what the policies say, 1 they do not, 2 bad input, 3 not everything is decided (with\n--strict), 4 no right to make namespaces, or the kernel lacks something"
@@ -36,19 +37,25 @@ pub(super) struct Arguments {
 
 /// Most disagreements that are told one by one.
 const MOST_FINDINGS: usize = 50;
+/// Most connections that are tried: some minutes' worth.
+const MOST_QUESTIONS: usize = 2_000_000;
 
 /// Compares.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     let place = arguments.place.build(terminal, !arguments.control)?;
     let mut progress = Progress::new(terminal);
     let begun = Instant::now();
-    let questions = place.trial.questions_that_matter(&place.world);
+    let questions = questions(&place)?;
     place.trial.serve(&questions).map_err(failed)?;
     let table = place.trial.compare(&place.world, &questions);
     let table = table.map_err(failed)?;
     progress.done(terminal, "probe");
+    let took = begun.elapsed();
+    let located = |v6| place.trial.located(&place.world, Some(v6)).map_err(failed);
+    let worlds = [located(false)?, located(true)?];
+    let rows = judge(&table, &worlds);
     let title = format!("lab run {}", arguments.place.world.shown().display());
-    let report = report(&place, &table, title, begun.elapsed())?;
+    let report = report(&place, &rows, &worlds, title, took);
     let text = arguments
         .output
         .format
@@ -57,18 +64,71 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     Ok(verdict::exit(&report, arguments.output.strict))
 }
 
-fn report(place: &Place, table: &Table, title: String, took: Duration) -> Result<Report, Failure> {
-    let (agree, disagree, open) = table.counts();
+/// What is asked: something, and not more than can be waited for.
+fn questions(place: &Place) -> Result<Vec<Asked>, Failure> {
+    let questions = place.trial.questions_that_matter(&place.world);
+    if questions.is_empty() {
+        let title = "no two pods of these manifests have a place in the lab";
+        return Err(Failure::usage(Diagnostic::error("PAL0553", title).help(
+            "pods on the host network and pods that have ended have none; add others",
+        )));
+    }
+    if questions.len() > MOST_QUESTIONS {
+        let count = questions.len();
+        return Err(too_large(&format!("{count} connections to try")));
+    }
+    Ok(questions)
+}
+
+/// The engine's answer beside those of packets and of the reference.
+fn judge<'t>(table: &'t Table, worlds: &[World; 2]) -> Vec<Row<'t>> {
+    let [v4, v6] = worlds.each_ref().map(Engine::new);
+    let row = |answered: &'t Answered| {
+        let engine = if answered.asked.v6 { &v6 } else { &v4 };
+        Row {
+            answered,
+            engine: engine.decide(&answered.asked.flow).0,
+        }
+    };
+    table.0.iter().map(row).collect()
+}
+
+/// An answer by packets, by the reference and by the engine.
+pub(super) struct Row<'t> {
+    pub(super) answered: &'t Answered,
+    pub(super) engine: Outcome,
+}
+
+impl Row<'_> {
+    /// Whether all three are the same; `None` where policies leave it open.
+    fn agree(&self) -> Option<bool> {
+        if self.engine == self.answered.expected {
+            self.answered.agree
+        } else {
+            Some(false)
+        }
+    }
+}
+
+fn report(
+    place: &Place,
+    rows: &[Row<'_>],
+    worlds: &[World; 2],
+    title: String,
+    took: Duration,
+) -> Report {
+    let count = |agree| rows.iter().filter(|row| row.agree() == agree).count();
+    let (agree, disagree, open) = (count(Some(true)), count(Some(false)), count(None));
     let mut report = Report::new(title);
-    report.facts = facts(place, table, took);
+    report.facts = facts(place, rows.len(), took);
     report.verdict = match (disagree, open) {
         (0, 0) => Verdict::Holds,
         (0, _) => Verdict::Unknown,
         _ => Verdict::Fails,
     };
-    for answered in table.disagreements().take(MOST_FINDINGS) {
-        report.findings.push(finding(place, answered)?);
-    }
+    let wrong = rows.iter().filter(|row| row.agree() == Some(false));
+    let findings = wrong.take(MOST_FINDINGS);
+    report.findings = findings.map(|row| finding(place, row, worlds)).collect();
     report.prerequisites = place.missing.clone();
     report
         .prerequisites
@@ -77,26 +137,26 @@ fn report(place: &Place, table: &Table, title: String, took: Duration) -> Result
     report.sections.push(Section {
         title: "What passed".to_owned(),
         paragraphs: vec![
-            "How many of the calls that were tried reached a port: by packets, and by what the policies say. Every \
+            "How many of the calls that were tried reached a port: by packets, and by what the engine says. Every \
              kind of pod calls over IPv4 and over IPv6."
                 .to_owned(),
         ],
-        table: Some(grid(&place.world, table)),
+        table: Some(grid(&place.world, rows)),
     });
     report.summary.text = format!(
         "{}: of {} answers {agree} agree, {disagree} disagree{}",
         if disagree == 0 { "agrees" } else { "disagrees" },
-        table.0.len(),
+        rows.len(),
         if open == 0 {
             String::new()
         } else {
             format!(", {open} are left open by the policies' words")
         }
     );
-    Ok(report)
+    report
 }
 
-fn facts(place: &Place, table: &Table, took: Duration) -> Vec<Fact> {
+fn facts(place: &Place, tried: usize, took: Duration) -> Vec<Fact> {
     let fact = |name: &str, value: String| Fact {
         name: name.to_owned(),
         value,
@@ -119,7 +179,7 @@ fn facts(place: &Place, table: &Table, took: Duration) -> Vec<Fact> {
     vec![
         fact("pods", pods),
         fact("policies", policies.to_string()),
-        fact("packets", format!("{} connections tried", table.0.len())),
+        fact("packets", format!("{tried} connections tried")),
         fact(
             "time",
             format!(
@@ -133,10 +193,11 @@ fn facts(place: &Place, table: &Table, took: Duration) -> Vec<Fact> {
 }
 
 /// One disagreement, with the reasons for what was expected.
-fn finding(place: &Place, answered: &Answered) -> Result<Diagnostic, Failure> {
+fn finding(place: &Place, row: &Row<'_>, worlds: &[World; 2]) -> Diagnostic {
+    let answered = row.answered;
     let flow = answered.asked.flow;
-    let located = place.trial.located(&place.world, Some(answered.asked.v6));
-    let decision = reference::decide(&located.map_err(failed)?, &flow);
+    let [v4, v6] = worlds;
+    let decision = reference::decide(if answered.asked.v6 { v6 } else { v4 }, &flow);
     let family = if answered.asked.v6 { "IPv6" } else { "IPv4" };
     let name = |end| name(&place.world, end);
     let mut finding = Diagnostic::error(
@@ -147,23 +208,31 @@ fn finding(place: &Place, answered: &Answered) -> Result<Diagnostic, Failure> {
             name(flow.destination),
             flow.port,
             flow.protocol,
-            match decision.outcome {
-                Outcome::Allow => "let it pass",
-                Outcome::Depends => "leave it open",
-                Outcome::Deny => "deny it",
-            }
+            words(decision.outcome)
         ),
     );
     finding = finding.note(format!("the packet {}", answered.seen));
+    if row.engine != decision.outcome {
+        let engine = words(row.engine);
+        finding = finding.note(format!("the engine says that policies {engine}"));
+    }
     for cause in decision.because {
         let subject = cause.subject.map_or_else(String::new, |s| format!("{s} "));
         finding = finding.note(format!("because {subject}{}", cause.text));
     }
-    Ok(finding.help(if place.enforced {
+    finding.help(if place.enforced {
         "this is a defect of Palisade or of this kernel: please report it"
     } else {
         "nothing is enforced, as --control asks: packets notice it"
-    }))
+    })
+}
+
+fn words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Allow => "let it pass",
+        Outcome::Depends => "leave it open",
+        Outcome::Deny => "deny it",
+    }
 }
 
 /// What is closed since it cannot be programmed.
