@@ -17,4 +17,4 @@ mod page;
 mod run;
 
 pub use page::{Expectation, Page, Row, Scenario, parse};
-pub use run::run;
+pub use run::{run, world_of};

@@ -23,6 +23,13 @@ pub fn run(page: &Page, engine: &dyn Contract) -> Vec<String> {
     failures
 }
 
+/// The world of a scenario; `None` if its object must be refused.
+#[must_use]
+pub fn world_of(scenario: &Scenario) -> Option<World> {
+    let read = || read(scenario).0.world;
+    matches!(scenario.expectation, Expectation::Flows(_)).then(read)
+}
+
 /// A line of the page, and what is wrong there.
 type Failure = (usize, String);
 

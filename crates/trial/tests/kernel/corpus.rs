@@ -2,9 +2,10 @@
 
 use crate::support::with_rights;
 use palisade_netlab::{Outcome as Seen, Probe};
-use palisade_netmodel::{Endpoint, Flow, Outcome};
+use palisade_netmodel::{Endpoint, Flow, Outcome, World};
 use palisade_testkit::cyclonus::{self, Step};
-use palisade_trial::{Asked, Options, Trial};
+use palisade_testkit::specs;
+use palisade_trial::{Asked, Options, Trial, addresses_that_matter, without_mesh};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -122,4 +123,91 @@ fn probe(trial: &Trial, flow: &Flow, v6: bool) -> Probe {
         to: SocketAddr::new(if v6 { to.v6 } else { to.v4 }, flow.port),
         protocol: flow.protocol,
     }
+}
+
+/// The folders of `specs/` that are about packets.
+const FOLDERS: [&str; 5] = [
+    "admin-network-policy",
+    "cluster-network-policy",
+    "kubernetes-e2e",
+    "network-policy",
+    "recipes",
+];
+
+/// The reference answers each page as it says (`testkit`); here the kernel answers as the reference does, on the
+/// page's objects at the addresses of a lab.
+#[test]
+fn every_scenario_with_packets() {
+    with_rights("corpus::every_scenario_with_packets", || {
+        let scenarios: Vec<(String, World)> = FOLDERS.into_iter().flat_map(scenarios).collect();
+        let waiting = Mutex::new(scenarios.iter());
+        let totals = Mutex::new((0, 0, 0));
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    let next = || waiting.lock().unwrap().next();
+                    while let Some((place, world)) = next() {
+                        let (agree, refused, open) = scenario(place, world);
+                        let mut totals = totals.lock().unwrap();
+                        totals.0 += agree;
+                        totals.1 += refused;
+                        totals.2 += open;
+                    }
+                });
+            }
+        });
+        let (agree, refused, open) = totals.into_inner().unwrap();
+        let count = scenarios.len();
+        println!(
+            "{count} scenarios: {agree} answers agree, {refused} refuse, {open} are left open"
+        );
+        assert!(
+            count > 100 && agree > 10_000 && refused > 2_000,
+            "too little was compared"
+        );
+    });
+}
+
+fn scenarios(folder: &str) -> Vec<(String, World)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../specs")
+        .join(folder);
+    let mut found = Vec::new();
+    let mut files: Vec<_> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let page = specs::parse(&name, &std::fs::read_to_string(&file).unwrap());
+        for scenario in &page.scenarios {
+            let place = format!("{folder}/{name}:{}: {}", scenario.line, scenario.heading);
+            found.extend(specs::world_of(scenario).map(|world| (place, without_mesh(&world))));
+        }
+    }
+    found
+}
+
+/// How many answers agree, refuse, and are left open.
+fn scenario(place: &str, world: &World) -> (usize, usize, usize) {
+    let options = Options {
+        outside: addresses_that_matter(world),
+        ..Options::default()
+    };
+    let mut trial = Trial::build(world, &options).unwrap_or_else(|e| panic!("{place}: {e}"));
+    let questions = trial.questions_that_matter(world);
+    trial.serve(&questions).unwrap();
+    trial.enforce(world).unwrap();
+    let table = trial.compare(world, &questions).unwrap();
+    if let Some(wrong) = table.disagreements().next() {
+        panic!(
+            "{place}: {:?}: expected {:?}, {}",
+            wrong.asked, wrong.expected, wrong.seen
+        );
+    }
+    let refuse =
+        |a: &&palisade_trial::Answered| a.agree == Some(true) && a.expected == Outcome::Deny;
+    let (agree, _, open) = table.counts();
+    (agree, table.0.iter().filter(refuse).count(), open)
 }
