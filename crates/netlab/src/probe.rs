@@ -534,7 +534,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Passage is never taken back; a name is better than none.
+    /// Notes what became of an attempt.
     fn conclude(
         &mut self,
         attempt: usize,
@@ -549,13 +549,7 @@ impl<'a> Run<'a> {
             return;
         };
         let known = &mut state.answer;
-        let better = match (known.outcome, outcome) {
-            (Outcome::Passed, Outcome::Passed) => evidence < known.evidence,
-            (Outcome::Passed, _) => false,
-            (_, Outcome::Passed) | (Outcome::Silent, _) => true,
-            _ => false,
-        };
-        if better {
+        if is_better((outcome, evidence), (known.outcome, known.evidence)) {
             *known = Answer {
                 outcome,
                 by,
@@ -568,8 +562,44 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether something new replaces what is known. Passage is never taken back; a name is better than none, anything
+/// better than silence.
+fn is_better(new: (Outcome, Evidence), known: (Outcome, Evidence)) -> bool {
+    match (known.0, new.0) {
+        (Outcome::Passed, Outcome::Passed) => new.1 < known.1,
+        (Outcome::Passed, _) => false,
+        (_, Outcome::Passed) | (Outcome::Silent, _) => true,
+        _ => false,
+    }
+}
+
 /// A source port that differs between tries.
 fn source_port(token: u32) -> u16 {
     let number = u16::try_from(token % 50_000).unwrap_or(0);
     number + 10_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passage_is_never_taken_back() {
+        let named = (Outcome::Passed, Evidence::Named);
+        let arrived = (Outcome::Passed, Evidence::Arrived);
+        let refused = (Outcome::Refused, Evidence::Abort);
+        let silent = (Outcome::Silent, Evidence::Nothing);
+        assert!(is_better(arrived, silent) && is_better(arrived, refused));
+        assert!(is_better(named, arrived) && !is_better(arrived, named));
+        for other in [refused, silent, (Outcome::Error, Evidence::System(1))] {
+            assert!(!is_better(other, arrived), "{other:?}");
+        }
+        assert!(is_better(refused, silent) && !is_better(silent, refused));
+    }
+
+    #[test]
+    fn two_tries_of_a_probe_come_from_different_ports() {
+        assert_ne!(source_port(7), source_port(8));
+        assert!(source_port(u32::MAX) >= 10_000);
+    }
 }

@@ -2,12 +2,13 @@
 
 use crate::error::{Doing, Result};
 use crate::lab::{HostId, Lab};
+use crate::plan::HostKind;
 use crate::responder::Door;
 use crate::socket::{raw, widen};
 use nix::sys::socket::{AddressFamily, Backlog, SockProtocol, listen};
 use palisade_netmodel::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv6Addr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::PoisonError;
 
 /// As many callers may wait to be accepted.
@@ -32,7 +33,18 @@ impl Lab {
             let all = served.range((host, Protocol::Sctp, 0)..=(host, Protocol::Sctp, u16::MAX));
             let all: BTreeSet<u16> = all.map(|(_, _, port)| *port).collect();
             let first = all.len() == new;
-            let doors = self.inside(host, || doors(&ports))?;
+            let place = self.host(host)?;
+            // A pod has one address of each family. A node has several, and must answer from the one that was asked.
+            let own = match place.kind {
+                HostKind::Node => place.addresses().to_vec(),
+                HostKind::Pod | HostKind::Outside => vec![Ipv6Addr::UNSPECIFIED.into()],
+            };
+            let doors = place.namespace().run(|| doors(&ports, &own))?;
+            if doors.is_err() {
+                served.retain(|(other, protocol, port)| {
+                    *other != host || !ports.contains(&(*protocol, *port))
+                });
+            }
             for door in doors? {
                 if first || !has_raw(&door) {
                     self.responder().serve(host, door)?;
@@ -47,8 +59,9 @@ impl Lab {
     }
 }
 
-/// The sockets of one host, opened by a thread inside of it. The raw ones serve every SCTP port.
-fn doors(ports: &[(Protocol, u16)]) -> Result<Vec<Door>> {
+/// The sockets of one host, opened by a thread inside of it; datagrams are taken at some addresses. The raw sockets
+/// serve every SCTP port.
+fn doors(ports: &[(Protocol, u16)], own: &[IpAddr]) -> Result<Vec<Door>> {
     let mut doors = Vec::new();
     let any = Ipv6Addr::UNSPECIFIED;
     for (protocol, port) in ports {
@@ -62,10 +75,12 @@ fn doors(ports: &[(Protocol, u16)]) -> Result<Vec<Door>> {
                 doors.push(Door::Tcp(listener));
             }
             Protocol::Udp => {
-                let socket = UdpSocket::bind((any, *port)).doing(what)?;
-                socket.set_nonblocking(true).doing(what)?;
-                widen(&socket);
-                doors.push(Door::Udp(socket));
+                for address in own {
+                    let socket = UdpSocket::bind((*address, *port)).doing(what)?;
+                    socket.set_nonblocking(true).doing(what)?;
+                    widen(&socket);
+                    doors.push(Door::Udp(socket));
+                }
             }
             Protocol::Sctp => {}
         }

@@ -127,3 +127,27 @@ fn what_cannot_be_sent_is_the_labs_error() {
         }
     });
 }
+
+#[test]
+fn a_port_that_cannot_be_opened_is_not_taken_for_open() {
+    let name = "places::a_port_that_cannot_be_opened_is_not_taken_for_open";
+    with_rights(name, || {
+        let lab = lab(Layout::Routed, 1, 1);
+        let pod = lab.find("pod-0-0").expect("it exists");
+        let port = (pod, Protocol::Tcp, 9_000);
+        let holder = lab.inside(pod, || std::net::TcpListener::bind(("::", 9_000)));
+        let holder = holder.expect("it runs").expect("the port is free");
+        assert!(lab.serve([port]).is_err());
+        drop(holder);
+        lab.serve([port]).expect("the port is free again");
+        let to = SocketAddr::new(lab.host(pod).expect("it exists").v4, 9_000);
+        let from = lab.find("node-0").expect("it exists");
+        let probe = Probe {
+            from,
+            to,
+            protocol: Protocol::Tcp,
+        };
+        let answers = lab.probe(&[probe]).expect("it is sent");
+        assert_eq!(answers[0].evidence, Evidence::Named);
+    });
+}

@@ -1,7 +1,7 @@
 //! How tests get the rights that they need, and what most of them begin with.
 
 use palisade_netlab::{
-    Answer, HostId, HostKind, Lab, Layout, Outcome, Plan, Privilege, Probe, privilege,
+    Answer, Evidence, HostId, HostKind, Lab, Layout, Outcome, Plan, Privilege, Probe, privilege,
 };
 use palisade_netmodel::Protocol;
 use std::net::SocketAddr;
@@ -119,7 +119,8 @@ pub(crate) fn expect(lab: &Lab, probes: &[Probe], denied: impl Fn(&Probe) -> boo
             let good = if denied(probe) {
                 answer.outcome == Outcome::Silent
             } else {
-                answer.outcome == Outcome::Passed && answer.by == Some(target(lab, probe))
+                (answer.outcome, answer.evidence) == (Outcome::Passed, Evidence::Named)
+                    && answer.by == Some(target(lab, probe))
             };
             !good
         })
