@@ -30,14 +30,15 @@ impl Block {
         let plain = packed.len() >= bytes.len();
         let last_line = text.rfind('\n').map(|at| {
             let start = at + 1;
-            (start, characters(bytes.get(..start).unwrap_or_default()))
+            (start, text.get(..start).unwrap_or_default().chars().count())
         });
         Self {
             bytes: if plain { bytes.into() } else { packed.into() },
             plain,
             len: bytes.len(),
             lines: newlines(bytes),
-            characters: characters(bytes),
+            // Counting these two by hand would take as long as packing.
+            characters: text.chars().count(),
             last_line,
         }
     }
@@ -59,7 +60,7 @@ impl Block {
 }
 
 fn newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|b| **b == b'\n').count()
+    memchr::memchr_iter(b'\n', bytes).count()
 }
 
 pub(crate) fn characters(bytes: &[u8]) -> usize {

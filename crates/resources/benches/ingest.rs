@@ -5,7 +5,8 @@
 //! must not fall as the text grows, and memory grows with the text by the text itself and the model. A text
 //! that arrives in blocks is packed besides, and memory grows by the packed text, not the text.
 //!
-//! `cargo bench -p palisade-resources` prints two tables. Speed is per second of processor time, so that
+//! `cargo bench -p palisade-resources` prints two tables; `-- --only JsonLine` reads one text fifty times, for a
+//! profiler, and prints nothing. Speed is per second of processor time, so that
 //! other threads and a busy machine change nothing: what one core reads. Peak memory is that of a process
 //! that does nothing else. Aims on one core: JSON 300 MB/s, YAML 30 MB/s.
 
@@ -29,6 +30,12 @@ fn main() {
     if let Some(at) = arguments.iter().position(|a| ways.contains(&a.as_str())) {
         let whole = arguments.get(at).is_some_and(|way| way == "--alone");
         alone(arguments.get(at + 1).map_or("", String::as_str), whole);
+        return;
+    }
+    if let Some(at) = arguments.iter().position(|a| a == "--only") {
+        let named = |style: &Style| arguments.get(at + 1) == Some(&format!("{style:?}"));
+        let styles = Style::ALL.into_iter().filter(named);
+        styles.for_each(|style| again(style, &Shape::part(50)));
         return;
     }
     let columns = ["text", "pods", "objects", "MB", "MB/s", "objects/s"];
@@ -94,10 +101,7 @@ struct Shared(Arc<String>, usize);
 impl Read for Shared {
     fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
         let rest = self.0.as_bytes().get(self.1..).unwrap_or_default();
-        let read = rest.len().min(out.len());
-        for (to, from) in out.iter_mut().zip(rest) {
-            *to = *from;
-        }
+        let read = rest.take(out.len() as u64).read(out)?;
         self.1 += read;
         Ok(read)
     }
@@ -132,6 +136,14 @@ fn speed(style: Style, shape: &Shape) {
         megabytes / streamed,
         kept as f64 / 1e6,
     );
+}
+
+/// Reads one text over and over, for a profiler.
+fn again(style: Style, shape: &Shape) {
+    let text = text(shape, style);
+    for _ in 0..50 {
+        drop(std::hint::black_box(read(Text::Whole(&text))));
+    }
 }
 
 /// Seconds of processor time that something takes.

@@ -10,7 +10,7 @@ use crate::told::Told;
 use palisade_diagnostics::{Blocks, Diagnostic, FileId, Severity, Span, Text};
 use palisade_netmodel::World;
 use palisade_yaml::{
-    Around, Items, Limits, List, Node, Piece, Plan, Problems, Sizes, Take, Window,
+    Around, Items, Limits, List, Node, Piece, Plan, Problems, Sizes, Spare, Take, Window,
 };
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -497,6 +497,7 @@ fn read_part(
         ..Taken::default()
     };
     let Place { file, role, window } = place;
+    let mut spare = Spare::default();
     for task in tasks {
         let Some((items, inherited)) = task.list else {
             let (documents, problems) = palisade_yaml::read(file, window, task.range, limits, plan);
@@ -508,7 +509,8 @@ fn read_part(
             }
             continue;
         };
-        let Some(item) = items.read(file, window, task.range, limits, plan) else {
+        let what = (window, task.range);
+        let Some(item) = items.read(file, what, (limits, plan), &mut spare) else {
             taken.dependent = true;
             return taken;
         };
@@ -518,6 +520,7 @@ fn read_part(
         for node in nodes.chain(alone) {
             read::objects(node, inherited, role, &mut taken.finds);
         }
+        spare.keep(item);
     }
     taken
 }

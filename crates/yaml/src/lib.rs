@@ -23,6 +23,7 @@ mod windows;
 pub use decode::{Decoder, decode};
 pub use emit::Value;
 pub use fields::{Fields, Spanned};
+pub use json::Spare;
 pub use limits::Limits;
 pub use problems::Problems;
 pub use shape::{Choose, Plan, Shape, Skip};
@@ -87,7 +88,7 @@ fn read_piece(
         rest
     });
     if part.trim_start().starts_with(['{', '['])
-        && let Some(result) = json::parse(file, part, start, limits, plan)
+        && let Some(result) = json::parse(file, part, start, (limits, plan), &mut Spare::default())
     {
         match result {
             Ok(mut documents) => read.documents.append(&mut documents),

@@ -6,7 +6,7 @@ use crate::problems::Problems;
 use crate::shape::Plan;
 use crate::split::{self, Window};
 use crate::tree::Document;
-use crate::{Read, json, read_piece, span};
+use crate::{Read, Spare, json, read_piece, span};
 use palisade_diagnostics::FileId;
 use std::ops::Range;
 
@@ -114,10 +114,9 @@ impl Items {
     pub fn read(
         self,
         file: FileId,
-        window: Window<'_>,
-        item: &Range<usize>,
-        limits: &Limits,
-        plan: Plan,
+        (window, item): (Window<'_>, &Range<usize>),
+        (limits, plan): (&Limits, Plan),
+        spare: &mut Spare,
     ) -> Option<Document> {
         let levels = match self.0 {
             Form::Values => 0,
@@ -132,7 +131,8 @@ impl Items {
             Form::Yaml { .. } => read(file, window, item, &limits, plan),
             // By the reader of JSON alone: YAML would see other things in a piece of JSON.
             Form::Json | Form::Values => {
-                let found = json::parse(file, window.get(item), item.start, &limits, plan)?;
+                let part = window.get(item);
+                let found = json::parse(file, part, item.start, (&limits, plan), spare)?;
                 (found.ok()?, Problems::new(0))
             }
         };
@@ -231,7 +231,7 @@ impl List {
 mod tests {
     use super::{Piece, cut_from};
     use crate::split::Window;
-    use crate::{Kind, Limits, Node, Plan, parse};
+    use crate::{Kind, Limits, Node, Plan, Spare, parse};
     use palisade_diagnostics::FileId;
     use proptest::prelude::*;
 
@@ -247,7 +247,13 @@ mod tests {
         let mut out = Vec::new();
         for range in list.items() {
             let (window, plan) = (Window::whole(text), Plan::default());
-            let item = list.form().read(FILE, window, range, &limits, plan)?;
+            let item = list.form();
+            let item = item.read(
+                FILE,
+                (window, range),
+                (&limits, plan),
+                &mut Spare::default(),
+            )?;
             let node = match list.form().is_wrapped() {
                 true => item.root().items().next()?,
                 false => item.root(),

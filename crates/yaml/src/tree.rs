@@ -127,6 +127,16 @@ impl Document {
         self.entries.reserve(bytes / 32);
     }
 
+    /// Takes everything out of it, and says how many values there is still room for.
+    pub(crate) fn clear(&mut self) -> usize {
+        self.buffer.clear();
+        self.nodes.clear();
+        self.items.clear();
+        self.entries.clear();
+        self.root = 0;
+        self.nodes.capacity().max(self.buffer.capacity() / 8)
+    }
+
     /// Copies a text into the buffer: its range there.
     pub(crate) fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = u32::try_from(self.buffer.len()).unwrap_or(u32::MAX);

@@ -282,7 +282,7 @@ impl<T: Take> Reader<'_, '_, '_, T> {
         loop {
             let (known, whole) = self.known();
             let part = self.buffer.window().get(&(start..known));
-            if list::is_values(part) {
+            if list::is_values(near(part, self.sizes.list)) {
                 return self.list(start, (Form::Values, 0));
             }
             let json = list::is_json(part);
@@ -415,6 +415,16 @@ impl<T: Take> Reader<'_, '_, '_, T> {
             self.wait(at)?;
         }
     }
+}
+
+/// The first bytes of a part of a text. That it is a row of values has to show there: not every list is to be
+/// searched for its end.
+fn near(part: &str, len: usize) -> &str {
+    let mut len = len.min(part.len());
+    while !part.is_char_boundary(len) {
+        len -= 1;
+    }
+    part.get(..len).unwrap_or_default()
 }
 
 /// The whole lines of a part of a text.

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use palisade_diagnostics::{FileId, Span, Text};
 use palisade_netmodel::{Direction, ObjectRef, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
 use palisade_yaml::{
-    Around, Items, Key, Kind as Shape, Limits, List, Node, Piece, Plan, Sizes, Take, Window,
+    Around, Items, Key, Kind as Shape, Limits, List, Node, Piece, Plan, Sizes, Spare, Take, Window,
 };
 use roles::Roles;
 use std::ops::Range;
@@ -147,9 +147,11 @@ impl Take for Finder<'_, '_> {
     fn items(&mut self, items: Items, window: Window<'_>, ranges: &[Range<usize>]) -> bool {
         // Documents of their own are no items, and none of them is read if one of them is wrong.
         let depth = usize::from(!items.are_documents());
+        let mut spare = Spare::default();
         for range in ranges {
             let plan = Plan::default();
-            let Some(item) = items.read(self.file, window, range, self.limits, plan) else {
+            let how = (self.limits, plan);
+            let Some(item) = items.read(self.file, (window, range), how, &mut spare) else {
                 return false;
             };
             let root = item.root();
@@ -160,6 +162,7 @@ impl Take for Finder<'_, '_> {
             if let Some(node) = node {
                 object(node, &self.kind, (self.role, depth), &mut self.found);
             }
+            spare.keep(item);
             self.read += 1;
         }
         true

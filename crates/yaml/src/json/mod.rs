@@ -10,6 +10,37 @@ use crate::tree::{Content, Data, Document, Entry, Index};
 use crate::{scan, span};
 use palisade_diagnostics::{Diagnostic, FileId, Span};
 use std::collections::HashMap;
+use std::fmt;
+
+/// The memory of a document that has been read, for the next one: objects are many and small, and making it anew
+/// costs a good part of reading.
+#[derive(Default)]
+pub struct Spare {
+    document: Document,
+    stack: Vec<Frame>,
+    entries: Vec<Entry>,
+    items: Vec<Index>,
+    skip_frames: Vec<skip::Frame>,
+    skip_keys: Vec<skip::Key>,
+}
+
+/// A document with more values is no object as there are many.
+const MAX_SPARE: usize = 1 << 14;
+
+impl Spare {
+    /// Keeps the memory of a document that nobody needs any more.
+    pub fn keep(&mut self, mut document: Document) {
+        if document.clear() <= MAX_SPARE {
+            self.document = document;
+        }
+    }
+}
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spare").finish_non_exhaustive()
+    }
+}
 
 /// Reads JSON values, one after the other. `None` if the text is not JSON (YAML's flow style is close to
 /// it, and the YAML reader then says what is wrong).
@@ -17,11 +48,9 @@ pub(crate) fn parse(
     file: FileId,
     part: &str,
     offset: usize,
-    limits: &Limits,
-    plan: Plan,
+    (limits, plan): (&Limits, Plan),
+    spare: &mut Spare,
 ) -> Option<Result<Vec<Document>, Problems>> {
-    let mut documents = Vec::new();
-    let mut problems = Problems::new(limits.max_diagnostics);
     let mut reader = Reader {
         file,
         text: part,
@@ -31,41 +60,27 @@ pub(crate) fn parse(
         limits,
         plan,
         document: Document::default(),
-        stack: Vec::new(),
-        entries: Vec::new(),
-        items: Vec::new(),
+        spare: std::mem::take(&mut spare.document),
+        stack: emptied(&mut spare.stack),
+        entries: emptied(&mut spare.entries),
+        items: emptied(&mut spare.items),
         skipped: 0,
-        skip_frames: Vec::new(),
-        skip_keys: Vec::new(),
+        skip_frames: emptied(&mut spare.skip_frames),
+        skip_keys: emptied(&mut spare.skip_keys),
         problems: Problems::new(limits.max_diagnostics),
     };
-    loop {
-        match reader.document() {
-            Ok(document) => {
-                if reader.problems.is_empty() {
-                    documents.push(document);
-                }
-            }
-            Err(Stop::NotJson) => return None,
-            Err(Stop::Limit(diagnostic)) => {
-                problems.append(reader.problems);
-                problems.add(|| *diagnostic);
-                return Some(Err(problems));
-            }
-        }
-        reader.space();
-        if reader.at >= part.len() {
-            break;
-        }
-        if !matches!(reader.peek(), b'{' | b'[') {
-            return None;
-        }
-    }
-    if reader.problems.is_empty() {
-        Some(Ok(documents))
-    } else {
-        Some(Err(reader.problems))
-    }
+    let read = reader.documents();
+    spare.stack = reader.stack;
+    spare.entries = reader.entries;
+    spare.items = reader.items;
+    spare.skip_frames = reader.skip_frames;
+    spare.skip_keys = reader.skip_keys;
+    read
+}
+
+fn emptied<T>(list: &mut Vec<T>) -> Vec<T> {
+    list.clear();
+    std::mem::take(list)
 }
 
 /// Why reading ends early.
@@ -96,6 +111,7 @@ struct Reader<'t> {
     limits: &'t Limits,
     plan: Plan,
     document: Document,
+    spare: Document,
     stack: Vec<Frame>,
     /// Entries and items of the collections that are open.
     entries: Vec<Entry>,
@@ -108,11 +124,47 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
+    fn documents(&mut self) -> Option<Result<Vec<Document>, Problems>> {
+        let mut documents = Vec::new();
+        loop {
+            match self.document() {
+                Ok(document) => {
+                    if self.problems.is_empty() {
+                        documents.push(document);
+                    }
+                }
+                Err(Stop::NotJson) => return None,
+                Err(Stop::Limit(diagnostic)) => {
+                    let mut problems = self.problems();
+                    problems.add(|| *diagnostic);
+                    return Some(Err(problems));
+                }
+            }
+            self.space();
+            if self.at >= self.text.len() {
+                break;
+            }
+            if !matches!(self.peek(), b'{' | b'[') {
+                return None;
+            }
+        }
+        if self.problems.is_empty() {
+            Some(Ok(documents))
+        } else {
+            Some(Err(self.problems()))
+        }
+    }
+
+    fn problems(&mut self) -> Problems {
+        let none = Problems::new(self.limits.max_diagnostics);
+        std::mem::replace(&mut self.problems, none)
+    }
+
     /// One value. The stack is explicit: nesting never recurses.
     fn document(&mut self) -> Result<Document, Stop> {
         self.document = Document {
             file: self.file.0,
-            ..Document::default()
+            ..std::mem::take(&mut self.spare)
         };
         self.document.reserve(self.bytes.len() - self.at);
         self.skipped = 0;
@@ -506,7 +558,7 @@ fn is_number(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_number, parse};
+    use super::{Spare, is_number, parse};
     use crate::{Limits, Plan};
     use palisade_diagnostics::FileId;
 
@@ -524,8 +576,10 @@ mod tests {
 
     #[test]
     fn only_json_is_taken() {
-        let taken =
-            |text: &str| parse(FileId(0), text, 0, &Limits::default(), Plan::default()).is_some();
+        let taken = |text: &str| {
+            let how = (&Limits::default(), Plan::default());
+            parse(FileId(0), text, 0, how, &mut Spare::default()).is_some()
+        };
         for text in [
             "{}",
             " [1, true, null, \"a\\u00e9\\ud83d\\ude00\"] ",
