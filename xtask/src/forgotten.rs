@@ -7,7 +7,7 @@ use crate::tree::{File, assert_none, files};
 
 /// Directories of features, the names of their lists in `mod.rs`, and what a feature's file defines
 /// (other files there are helpers).
-const LISTS: [(&str, &str, &str); 6] = [
+const LISTS: [(&str, &str, &str); 7] = [
     ("crates/resources/src/kinds/", "KINDS", "const KIND:"),
     ("crates/diagnostics/src/render/", "FORMATS", "const FORMAT:"),
     (
@@ -18,6 +18,7 @@ const LISTS: [(&str, &str, &str); 6] = [
     ("crates/compile/src/targets/", "TARGETS", "const TARGET:"),
     ("crates/verify/src/lints/", "LINTS", "const LINT:"),
     ("crates/cli/src/commands/", "Command", "struct Arguments"),
+    ("crates/agent/src/commands/", "Command", "struct Arguments"),
 ];
 
 /// The features of a directory that its list does not name as `stem::…`.

@@ -5,6 +5,7 @@ use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
 use palisade_netmodel::World;
 use palisade_nftables::{Built, Node, Refused, Ruleset, Settings, build};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// Keeps one node's table equal to the policy set that it was given last.
@@ -48,6 +49,22 @@ impl Enforcer {
     #[must_use]
     pub fn applied(&self) -> Option<&Ruleset> {
         self.applied.as_ref()
+    }
+
+    /// Whether the kernel's table has the objects that were left there, by name; also if the kernel does not say.
+    #[must_use]
+    pub fn is_intact(&self) -> bool {
+        let (Some(applied), Ok(present)) = (&self.applied, self.kernel.present()) else {
+            return true;
+        };
+        let sets = applied.sets.keys().chain(applied.maps.keys());
+        present.chains.iter().eq(applied.chains.keys())
+            && present.sets == sets.cloned().collect::<BTreeSet<String>>()
+    }
+
+    /// Takes the table for one whose content is not known: the next policy set fills it anew.
+    pub fn distrust(&mut self) {
+        self.applied = None;
     }
 
     /// Makes a policy set the one in force.

@@ -3,7 +3,7 @@
 use crate::socket::Socket;
 use nix::errno::Errno;
 use palisade_nftables::wire::{DUMP, Message, Request};
-use palisade_nftables::{Operation, Present, Update, encode};
+use palisade_nftables::{Batch, Operation, Present, Update, encode};
 use std::fmt;
 
 /// A table of this thread's network namespace.
@@ -64,6 +64,10 @@ impl Kernel {
     ///
     /// If the kernel has no nf_tables, or the process no right to it.
     pub fn open(table: &str) -> Result<Self, Error> {
+        if !is_ours(table) {
+            let doing = format!("using table {table:?}, whose name does not begin with `palisade`");
+            return Err(Error::new(&doing, Errno::EINVAL));
+        }
         Ok(Self {
             socket: Socket::open("nf_tables")?,
             table: table.to_owned(),
@@ -100,7 +104,30 @@ impl Kernel {
         if operations.is_empty() {
             return Ok(());
         }
-        let batch = encode(&self.table, operations);
+        self.transact(operations, &encode(&self.table, operations))
+    }
+
+    /// Asks whether the kernel would carry out operations. Nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// The first operation that the kernel would refuse.
+    pub fn check(&self, operations: &[Operation<'_>]) -> Result<(), Error> {
+        let batch = encode(&self.table, operations).without_end();
+        self.transact(operations, &batch)
+    }
+
+    /// Removes the table with everything in it; nothing is enforced any more.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses.
+    pub fn remove(&self) -> Result<(), Error> {
+        // Added first, so that a table that is not there is no error.
+        self.commit(&[Operation::AddTable, Operation::DeleteTable])
+    }
+
+    fn transact(&self, operations: &[Operation<'_>], batch: &Batch) -> Result<(), Error> {
         self.socket.send(&batch.bytes).map_err(|(number, cause)| {
             let place = number.and_then(|n| usize::try_from(n).ok()?.checked_sub(1));
             let operation = place
@@ -123,6 +150,16 @@ impl Kernel {
         };
         self.socket.list(&dump(listing.message), &doing, ours)
     }
+}
+
+/// Whether a table may be ours: nothing that another program would name its own, no keyword of nft, and nothing
+/// that needs quotes.
+#[must_use]
+pub fn is_ours(table: &str) -> bool {
+    const MOST: usize = 64;
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let rest = table.strip_prefix("palisade");
+    table.len() <= MOST && rest.is_some_and(|rest| rest.chars().all(plain))
 }
 
 /// A request to list all objects of a kind, of family `inet`.

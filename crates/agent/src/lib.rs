@@ -1,15 +1,39 @@
-//! Keeps a node's nftables equal to the policy set.
+//! `palisade-agent`: keeps a node's nftables equal to the policy set.
 //!
-//! [`Kernel`] is the table in the kernel, one transaction at a time. [`Enforcer`] leads it from one policy set to
-//! the next, and keeps what cannot be programmed closed.
+//! ```text
+//! directory ─┐                        ┌─► Kernel: the table, one transaction at a time
+//!            ├─► Texts ─► Keeper ─► Enforcer
+//!            │   last version that reads   └─► Status: metrics, readiness, log
+//! ```
+//!
+//! [`Kernel`] is the table in the kernel. [`Enforcer`] leads it from one policy set to the next, and keeps what
+//! cannot be programmed closed. [`Texts`] is what the policy set is made of; [`Keeper`] brings the three together.
 
+mod commands;
 mod conntrack;
+mod directory;
 mod enforce;
+mod http;
+mod keeper;
 mod kernel;
+mod log;
+mod place;
+mod profile;
 mod revoke;
 mod socket;
+mod status;
+mod texts;
 
+pub use commands::main;
 pub use conntrack::{Connection, Conntrack, Tuple};
+pub use directory::{Directory, Looked};
 pub use enforce::{Enforcer, Report};
-pub use kernel::{Error, Kernel};
+pub use http::serve;
+pub use keeper::Keeper;
+pub use kernel::{Error, Kernel, is_ours};
+pub use log::{Level, Log};
+pub use place::own;
+pub use profile::profile;
 pub use revoke::Revoked;
+pub use status::{Shared, Status};
+pub use texts::{Reading, Texts};

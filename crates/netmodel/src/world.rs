@@ -5,6 +5,7 @@ use crate::{
     MeshConfig, NetworkPolicy, PeerAuthentication, PortSet, Profile, Protocol, Publication,
     ServiceEntry, SidecarScope, Waypoint,
 };
+use ipnet::IpNet;
 use palisade_diagnostics::Span;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -146,6 +147,8 @@ pub struct Node {
     pub labels: Labels,
     /// The IP addresses of `.status.addresses`.
     pub addresses: Vec<IpAddr>,
+    /// The networks that its pods get addresses of (`.spec.podCIDRs`).
+    pub pod_networks: Vec<IpNet>,
 }
 
 /// What made a pod.

@@ -109,6 +109,7 @@ fn write(out: &mut String, table: &str, operation: &Operation<'_>) -> fmt::Resul
         ),
         Operation::DeleteChain(name) => writeln!(out, "delete chain {t} {name}"),
         Operation::DeleteSet(name) => writeln!(out, "delete set {t} {name}"),
+        Operation::DeleteTable => writeln!(out, "delete table {t}"),
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Operation<'r> {
     DeleteChain(&'r str),
     /// Removes a set that no rule names.
     DeleteSet(&'r str),
+    /// Removes the table with everything in it: nothing is enforced any more.
+    DeleteTable,
 }
 
 impl fmt::Display for Operation<'_> {
@@ -66,6 +68,7 @@ impl fmt::Display for Operation<'_> {
             }
             Self::DeleteChain(name) => write!(f, "removing chain {name}"),
             Self::DeleteSet(name) => write!(f, "removing set {name}"),
+            Self::DeleteTable => f.write_str("removing the table"),
         }
     }
 }

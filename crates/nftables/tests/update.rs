@@ -89,6 +89,8 @@ impl Table {
             Operation::DeleteSet(name) => {
                 sets.remove(*name)?;
             }
+            // No update removes the table.
+            Operation::DeleteTable => return None,
         }
         Some(())
     }

@@ -175,10 +175,10 @@ pub(crate) fn nodes() -> impl Strategy<Value = Vec<Node>> {
     vec((labels(), vec(address(), 0..2)), 0..3).prop_map(|nodes| {
         let mut taken = BTreeSet::new();
         let of = |(index, (labels, addresses)): (usize, (_, Vec<_>))| Node {
-            origin: Origin::default(),
             name: format!("node-{index}"),
             labels,
             addresses: addresses.into_iter().filter(|a| taken.insert(*a)).collect(),
+            ..Node::default()
         };
         nodes.into_iter().enumerate().map(of).collect()
     })

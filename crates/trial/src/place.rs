@@ -1,11 +1,9 @@
 //! A place in the network for each end of a world.
 
 use crate::Error;
-use palisade_agent::{Enforcer, Report};
+use palisade_agent::{Enforcer, Report, profile};
 use palisade_netlab::{HostId, Lab, Layout, NodePlan, OutsidePlan, Plan};
-use palisade_netmodel::{
-    AddressSet, AdminKind, Cni, Endpoint, Enforcement, OwnNode, Phase, PodId, Profile, World,
-};
+use palisade_netmodel::{AddressSet, Endpoint, Phase, PodId, World};
 use palisade_nftables::{Node, Settings};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -172,21 +170,6 @@ impl Trial {
                 .keys()
                 .map(|address| Endpoint::Address(*address)),
         )
-    }
-}
-
-/// What policies on packets mean, and what this enforcement does: an `ipBlock` is about addresses, whoever has
-/// them; every kind of policy has effect; a pod and its own node always reach each other.
-fn profile() -> Profile {
-    Profile {
-        ip_block_matches_pods: true,
-        own_node: OwnNode::BothWays,
-        sctp: true,
-        admin_kinds: AdminKind::ALL.to_vec(),
-        cni: Cni {
-            name: Some("palisade".to_owned()),
-            enforcement: Enforcement::Enforced,
-        },
     }
 }
 

@@ -4,6 +4,9 @@ use crate::tree::{Key, Kind, Node};
 use palisade_diagnostics::{Diagnostic, Span, did_you_mean};
 use std::ops::RangeInclusive;
 
+/// The code of a key that nobody asked for.
+pub const UNKNOWN_FIELD: &str = "PAL0020";
+
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
@@ -260,7 +263,7 @@ impl<'d> Fields<'d> {
                 continue;
             }
             let title = format!("unknown field `{}` in {}", key.text, self.what);
-            let diagnostic = new("PAL0020", title).at(key.span, "");
+            let diagnostic = new(UNKNOWN_FIELD, title).at(key.span, "");
             let ignored = self.ignored.iter().copied().flatten();
             out.push(
                 match did_you_mean(key.text, self.asked.iter().chain(ignored).copied()) {

@@ -22,7 +22,7 @@ mod windows;
 
 pub use decode::{Decoder, decode};
 pub use emit::Value;
-pub use fields::{Fields, Spanned};
+pub use fields::{Fields, Spanned, UNKNOWN_FIELD};
 pub use json::Spare;
 pub use limits::Limits;
 pub use problems::Problems;

@@ -56,6 +56,17 @@ fn bracket(kind: u16) -> Vec<u8> {
     request.encode(&[])
 }
 
+impl Batch {
+    /// The same without its end: the kernel checks every message, tells what it would refuse, and changes
+    /// nothing.
+    #[must_use]
+    pub fn without_end(mut self) -> Self {
+        let length = self.bytes.len().saturating_sub(bracket(BATCH_END).len());
+        self.bytes.truncate(length);
+        self
+    }
+}
+
 struct Encoder<'t> {
     table: &'t str,
     bytes: Vec<u8>,
@@ -75,6 +86,7 @@ const INET: u8 = 1;
 
 // Messages (`enum nf_tables_msg_types`).
 const NEWTABLE: u8 = 0;
+const DELTABLE: u8 = 2;
 const NEWCHAIN: u8 = 3;
 const DELCHAIN: u8 = 5;
 const NEWRULE: u8 = 6;
@@ -179,6 +191,7 @@ impl Encoder<'_> {
             Operation::DeleteSet(name) => {
                 self.send(DELSET, &[text(SET_TABLE, self.table), text(SET_NAME, name)]);
             }
+            Operation::DeleteTable => self.send(DELTABLE, &[text(TABLE_NAME, self.table)]),
         }
     }
 

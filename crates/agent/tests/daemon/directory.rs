@@ -1,0 +1,193 @@
+//! `run --directory`, `show` and `uninstall`.
+
+use crate::support::Node;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const CLUSTER: &str = r"
+apiVersion: v1
+kind: Node
+metadata: {name: here}
+spec: {podCIDRs: [10.1.0.0/24, '2001:db8:1::/64']}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: web}]}
+status: {phase: Running, podIPs: [{ip: 10.1.0.7}], hostIPs: [{ip: 192.168.0.1}]}
+";
+
+fn policy(port: u16) -> String {
+    format!(
+        r"
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  policyTypes: [Ingress]
+  ingress: [{{ports: [{{port: {port}}}]}}]
+"
+    )
+}
+
+/// Waits until a table says something.
+#[track_caller]
+fn table_says(node: &Node, words: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let table = node.table().unwrap_or_default();
+        if table.contains(words) {
+            return;
+        }
+        assert!(Instant::now() < end, "no {words:?} in {table}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn the_table_follows_the_directory_and_stays_when_the_daemon_dies() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let directory = text(place.path());
+    fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
+    let file = place.path().join("policy.yaml");
+    fs::write(&file, policy(80)).unwrap();
+    let arguments = ["--directory", directory, "--node", "here"];
+    let mut daemon = node.daemon(&arguments);
+    daemon.wait("enforced");
+    table_says(&node, "tcp dport 80 ");
+    table_says(&node, "10.1.0.0/24");
+    fs::write(&file, policy(81)).unwrap();
+    table_says(&node, "tcp dport 81 ");
+    daemon.kill();
+    let left = node.table().unwrap();
+
+    // Another one takes over what is there; what is wanted now is in force, and nothing else is left.
+    fs::write(&file, policy(82)).unwrap();
+    let mut daemon = node.daemon(&arguments);
+    let said = daemon.wait("enforced");
+    assert_eq!(said["filled_anew"], true);
+    let now = node.table().unwrap();
+    assert!(
+        now.contains("tcp dport 82 ") && !now.contains("tcp dport 81 "),
+        "{now}"
+    );
+    assert_eq!(now.matches("chain").count(), left.matches("chain").count());
+
+    let (code, shown, _) = node.agent(&["show", "--directory", directory, "--node", "here"]);
+    assert_eq!(code, 0);
+    let plain = |text: &str| text.split_whitespace().collect::<String>();
+    for line in shown
+        .lines()
+        .filter(|l| l.contains("dport") || l.contains("vmap"))
+    {
+        assert!(plain(&now).contains(&plain(line)), "{line} is not in {now}");
+    }
+
+    daemon.kill();
+    assert_eq!(
+        node.agent(&["uninstall"]),
+        (0, String::new(), String::new())
+    );
+    assert_eq!(node.table(), None);
+    assert_eq!(
+        node.agent(&["uninstall"]).0,
+        0,
+        "nothing to remove is no error"
+    );
+}
+
+#[test]
+fn what_does_not_read_leaves_the_last_state_and_is_told() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let inner = place.path().join("manifests");
+    fs::create_dir(&inner).unwrap();
+    fs::write(inner.join("cluster.yaml"), CLUSTER).unwrap();
+    fs::write(inner.join("policy.yaml"), policy(80)).unwrap();
+    let mut daemon = node.daemon(&["--directory", text(&inner), "--node", "here"]);
+    let address = daemon.wait("started")["listening"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    daemon.wait("enforced");
+    daemon.get(&node, &address, "/readyz", "200 OK");
+
+    fs::write(
+        inner.join("policy.yaml"),
+        policy(81).replace("ingress:", "ingres:"),
+    )
+    .unwrap();
+    let why = daemon.wait("not as declared");
+    assert!(why["why"].as_str().unwrap().contains("PAL0020"), "{why}");
+    assert!(node.table().unwrap().contains("tcp dport 80 "));
+    daemon.get(&node, &address, "/readyz", "503");
+    daemon.get(&node, &address, "/readyz", "policy.yaml");
+    daemon.get(
+        &node,
+        &address,
+        "/metrics",
+        "\npalisade_agent_unread_texts 1\n",
+    );
+    fs::write(inner.join("policy.yaml"), policy(82)).unwrap();
+    daemon.wait("as declared again");
+    table_says(&node, "tcp dport 82 ");
+
+    fs::rename(&inner, place.path().join("gone")).unwrap();
+    daemon.wait("the source of policies is lost, and what it said last stays in force");
+    assert!(node.table().unwrap().contains("tcp dport 82 "));
+    daemon.get(&node, &address, "/readyz", "503");
+    fs::rename(place.path().join("gone"), &inner).unwrap();
+    daemon.wait("the source of policies is heard");
+    daemon.get(&node, &address, "/readyz", "200 OK");
+}
+
+#[test]
+fn nothing_is_enforced_before_the_node_is_known() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("policy.yaml"), policy(80)).unwrap();
+    let mut daemon = node.daemon(&["--directory", text(place.path()), "--node", "here"]);
+    let why = daemon.wait("not as declared");
+    assert_eq!(why["why"], "there is no Node `here`");
+    assert_eq!(node.table(), None);
+    fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
+    daemon.wait("enforced");
+    table_says(&node, "tcp dport 80 ");
+}
+
+#[test]
+fn a_table_that_somebody_changed_is_filled_anew() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
+    fs::write(place.path().join("policy.yaml"), policy(80)).unwrap();
+    let mut daemon = node.daemon(&["--directory", text(place.path()), "--node", "here"]);
+    daemon.wait("enforced");
+    assert!(node.run("nft", &["flush", "ruleset"]).status.success());
+    assert_eq!(node.table(), None);
+    daemon.wait("somebody changed the table, and it is filled anew");
+    table_says(&node, "tcp dport 80 ");
+}
+
+#[test]
+fn usage_errors_end_with_two_and_tables_of_others_are_not_ours() {
+    let Some(node) = Node::new() else { return };
+    for table in ["kube-proxy", "fwd", "palisade; flush ruleset", "palisade\n"] {
+        let (code, _, said) = node.agent(&["uninstall", "--table", table]);
+        assert_eq!(code, 2, "{said}");
+    }
+    let (code, _, said) = node.agent(&["show", "--directory", "/nowhere", "--node", "x"]);
+    assert_eq!((code, said.contains("/nowhere")), (4, true), "{said}");
+}

@@ -1,0 +1,183 @@
+//! A network namespace, held by a process that sleeps in it, and the daemon in it.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// Longest wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A node: a network namespace.
+pub(crate) struct Node(Child);
+
+impl Node {
+    /// Makes one; `None` if the rights are missing.
+    pub(crate) fn new() -> Option<Self> {
+        let mut holder = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "--kill-child"])
+            .args([
+                "sh",
+                "-c",
+                "ip link set lo up && echo ready; exec sleep 600",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok();
+        let ready = holder.as_mut().and_then(|holder| {
+            let mut line = String::new();
+            BufReader::new(holder.stdout.take()?)
+                .read_line(&mut line)
+                .ok()?;
+            (line == "ready\n").then_some(())
+        });
+        let nft = Command::new("nft").arg("--version").output().is_ok();
+        match (holder, ready, nft) {
+            (Some(holder), Some(()), true) => Some(Self(holder)),
+            _ => {
+                let must = std::env::var_os("CI").is_some();
+                assert!(!must, "no network namespace can be made, or nft is missing");
+                eprintln!("skipped: no network namespace can be made, or nft is missing");
+                None
+            }
+        }
+    }
+
+    fn enter(&self, program: &str) -> Command {
+        // `unshare` forks for --kill-child: the namespace is that of its child.
+        let children = format!("/proc/{0}/task/{0}/children", self.0.id());
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        let target = children.split_whitespace().next().map(str::to_owned);
+        let target = target.unwrap_or_else(|| self.0.id().to_string());
+        let mut command = Command::new("nsenter");
+        command
+            .args([
+                "--preserve-credentials",
+                "--user",
+                "--net",
+                "--target",
+                &target,
+            ])
+            .arg(program);
+        command
+    }
+
+    /// Runs a program to its end.
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        self.enter(program)
+            .args(arguments)
+            .output()
+            .expect("the program starts")
+    }
+
+    /// Runs the daemon's binary to its end: exit code, output, messages.
+    pub(crate) fn agent(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self.run(env!("CARGO_BIN_EXE_palisade-agent"), arguments);
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (
+            output.status.code().unwrap_or(-1),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    }
+
+    /// What nft lists of the table; `None` if there is none.
+    pub(crate) fn table(&self) -> Option<String> {
+        let output = self.run("nft", &["list", "table", "inet", "palisade"]);
+        let listed = output.status.success();
+        listed.then(|| String::from_utf8(output.stdout).expect("text"))
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn daemon(&self, arguments: &[&str]) -> Daemon {
+        let mut child = self
+            .enter(env!("CARGO_BIN_EXE_palisade-agent"))
+            .args(["run", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let (sender, lines) = channel();
+        let errors = child.stderr.take().expect("a pipe");
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Daemon { child, lines }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A daemon that runs; it is killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Daemon {
+    /// The next line with an event.
+    #[track_caller]
+    pub(crate) fn wait(&mut self, event: &str) -> Value {
+        let end = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("no {event:?} came: {seen:#?}");
+            };
+            let value: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
+            if value["event"] == event {
+                return value;
+            }
+            seen.push(line);
+        }
+    }
+
+    /// Ends it without a warning.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits for an answer to a GET, from inside of the node, that says something.
+    #[track_caller]
+    pub(crate) fn get(&self, node: &Node, address: &str, path: &str, words: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let said = Self::ask(node, address, path);
+            if said.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < end, "no {words:?} in {said:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(node: &Node, address: &str, path: &str) -> String {
+        let script = format!(
+            "exec 3<>/dev/tcp/{}; printf 'GET {path} HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3",
+            address.replace(':', "/")
+        );
+        let output = node.run("bash", &["-c", &script]);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
