@@ -25,7 +25,7 @@ pub fn reduce(world: &World, most: usize) -> (World, usize) {
     (reduced, left_out)
 }
 
-/// What of a world is about packets: its pods, nodes and policies, and no mesh.
+/// What of a world is about packets: its pods, nodes, Services and policies, and no mesh.
 #[must_use]
 pub fn without_mesh(world: &World) -> World {
     let mut pods = world.pods.clone();
@@ -41,6 +41,7 @@ pub fn without_mesh(world: &World) -> World {
         namespaces: world.namespaces.clone(),
         pods,
         nodes: world.nodes.clone(),
+        services: world.services.clone(),
         network_policies: world.network_policies.clone(),
         admin_policies: world.admin_policies.clone(),
         profile: world.profile.clone(),

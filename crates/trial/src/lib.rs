@@ -7,11 +7,13 @@
 mod kinds;
 mod matter;
 mod place;
+mod services;
 mod truth;
 
 pub use kinds::{reduce, without_mesh};
 pub use matter::{OTHER, addresses_that_matter};
 pub use place::{Options, Trial};
+pub use services::{Called, Published};
 pub use truth::{Answered, Asked, Table};
 
 use std::fmt;

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Where silence is expected, and a packet would be noticed: two tries. What passes is answered in a millisecond.
-const SHORT: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
+pub(crate) const SHORT: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
 
 /// One question: a flow, over one version of IP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

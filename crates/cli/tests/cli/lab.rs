@@ -204,3 +204,41 @@ fn what_has_no_place_is_refused() {
     assert_eq!(many.code, 2, "{}{}", many.out, many.err);
     assert!(many.err.contains("PAL0554"), "{}", many.err);
 }
+
+/// A Service before a pod that refuses and one that does not: whoever answers is one that may.
+#[test]
+fn a_service_is_called_and_who_answers_may() {
+    if !possible() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let deployment = |name: &str, labels: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: a}}\nspec:\n  \
+             selector: {{matchLabels: {{n: {name}}}}}\n  template:\n    metadata: {{labels: {{n: {name}{labels}}}}}\n    \
+             spec: {{containers: [{{name: c, image: i, ports: [{{name: http, containerPort: 8080}}]}}]}}\n---\n"
+        )
+    };
+    let rest = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: a}\n\
+                spec: {selector: {app: web}, ports: [{port: 80, targetPort: http}]}\n---\n\
+                apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: a}\n\
+                spec: {podSelector: {matchLabels: {n: closed}}, policyTypes: [Ingress]}\n";
+    let manifests = [
+        &deployment("caller", ""),
+        &deployment("closed", ", app: web"),
+        &deployment("open", ", app: web"),
+        rest,
+    ]
+    .concat();
+    fs::write(directory.path().join("all.yaml"), manifests).unwrap();
+    let ended = palisade(directory.path(), &["lab", "run", "."]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    let row = ended
+        .out
+        .lines()
+        .find(|line| line.contains("Service a/web"));
+    let words: Vec<&str> = row.unwrap().split_whitespace().collect();
+    // One caller, two families; the engine promises neither.
+    assert_eq!(words[2..3], ["80/TCP"], "{}", ended.out);
+    assert_eq!(words[4..], ["0", "2"], "{}", ended.out);
+}

@@ -1,9 +1,9 @@
 //! The truth table, counted: for each workload and port, how many callers reach it.
 
-use super::run::{Row, name};
+use super::run::Row;
 use palisade_diagnostics::Table;
 use palisade_netlab::Outcome as Seen;
-use palisade_netmodel::{Outcome, Protocol, World};
+use palisade_netmodel::{Outcome, Protocol};
 use palisade_trial::OTHER;
 use std::collections::BTreeMap;
 
@@ -16,19 +16,15 @@ struct Count {
 }
 
 /// A row for each destination and each group of ports that are reached alike, counted together.
-pub(super) fn grid(world: &World, rows: &[Row<'_>]) -> Table {
-    let mut counts: BTreeMap<(String, (Protocol, u16)), Count> = BTreeMap::new();
+pub(super) fn grid(rows: &[Row]) -> Table {
+    let mut counts: BTreeMap<(&str, (Protocol, u16)), Count> = BTreeMap::new();
     for row in rows {
-        let answered = row.answered;
-        let flow = answered.asked.flow;
-        let port = (flow.protocol, flow.port);
-        let count = counts.entry((name(world, flow.destination), port));
-        let count = count.or_default();
+        let count = counts.entry((&row.to, row.port)).or_default();
         count.all += 1;
-        count.packets += usize::from(answered.seen.outcome == Seen::Passed);
+        count.packets += usize::from(row.seen.outcome == Seen::Passed);
         count.engine += usize::from(row.engine == Outcome::Allow);
     }
-    let mut groups: BTreeMap<(String, Count), Vec<String>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, Count), Vec<String>> = BTreeMap::new();
     for ((to, (protocol, port)), count) in counts {
         let port = if port == OTHER {
             format!("other {protocol}")
@@ -37,9 +33,9 @@ pub(super) fn grid(world: &World, rows: &[Row<'_>]) -> Table {
         };
         groups.entry((to, count)).or_default().push(port);
     }
-    let row = |((to, count), ports): ((String, Count), Vec<String>)| {
+    let row = |((to, count), ports): ((&str, Count), Vec<String>)| {
         let numbers = [count.packets, count.engine, count.all].map(|each| each * ports.len());
-        let mut row = vec![to, ports.join(", ")];
+        let mut row = vec![to.to_owned(), ports.join(", ")];
         row.extend(numbers.map(|number| number.to_string()));
         row
     };

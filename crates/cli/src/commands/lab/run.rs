@@ -9,18 +9,20 @@ use crate::progress::Progress;
 use crate::verdict::{self, OutputArgs};
 use crate::world::left_out;
 use clap::Args;
-use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Verdict};
-use palisade_netmodel::{Endpoint, Outcome, World, reference};
+use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Report, Section, Verdict};
+use palisade_netlab::Answer;
+use palisade_netmodel::{Endpoint, Flow, Outcome, Protocol, World, reference};
 use palisade_nftables::Refused;
-use palisade_trial::{Answered, Asked, Table};
+use palisade_trial::{Answered, Asked, Called, Table};
 use palisade_verify::Engine;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Build the system in namespaces, enforce its policies, and probe every pair and port that matters.
 ///
 /// Two pods of each workload are made, and a host for each block of addresses that policies name. Every kind of
-/// pod calls every other on the ports that policies can tell apart, with real packets over IPv4 and IPv6; each
-/// answer stands beside that of the engine and of the reference evaluator.
+/// pod calls every other on the ports that policies can tell apart, and every Service, with real packets over IPv4 and
+/// IPv6; each answer stands beside that of the engine and of the reference evaluator.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab run examples/eem\n  palisade lab run examples/eem --control\n  palisade lab run examples/fybrik --layout bridged --nodes 1\n  palisade lab run examples/eem --policies compiled -o json\n\nExit codes: 0 packets do what the policies say, 1 they do not, 2 bad input, 3 not everything is decided (with\n--strict), 4 no right to make namespaces, or the kernel lacks something"
@@ -42,7 +44,7 @@ const MOST_QUESTIONS: usize = 2_000_000;
 
 /// Compares.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let place = arguments.place.build(terminal, !arguments.control)?;
+    let mut place = arguments.place.build(terminal, !arguments.control)?;
     let mut progress = Progress::new(terminal);
     let begun = Instant::now();
     let questions = questions(&place)?;
@@ -53,7 +55,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let took = begun.elapsed();
     let located = |v6| place.trial.located(&place.world, Some(v6)).map_err(failed);
     let worlds = [located(false)?, located(true)?];
-    let rows = judge(&table, &worlds);
+    let mut rows = judge(&place.world, &table, &worlds);
+    let begun = Instant::now();
+    rows.extend(services(&mut place)?);
+    let took = took + begun.elapsed();
+    progress.done(terminal, "call Services");
     let title = format!("lab run {}", arguments.place.world.shown().display());
     let report = report(&place, &rows, &worlds, title, took);
     let text = arguments
@@ -81,43 +87,90 @@ fn questions(place: &Place) -> Result<Vec<Asked>, Failure> {
 }
 
 /// The engine's answer beside those of packets and of the reference.
-fn judge<'t>(table: &'t Table, worlds: &[World; 2]) -> Vec<Row<'t>> {
+fn judge(world: &World, table: &Table, worlds: &[World; 2]) -> Vec<Row> {
     let [v4, v6] = worlds.each_ref().map(Engine::new);
-    let row = |answered: &'t Answered| {
+    let row = |answered: &Answered| {
+        let flow = answered.asked.flow;
         let engine = if answered.asked.v6 { &v6 } else { &v4 };
+        let engine = engine.decide(&flow).0;
         Row {
-            answered,
-            engine: engine.decide(&answered.asked.flow).0,
+            to: name(world, flow.destination),
+            from: name(world, flow.source),
+            port: (flow.protocol, flow.port),
+            v6: answered.asked.v6,
+            flow: Some(flow),
+            seen: answered.seen,
+            expected: answered.expected,
+            engine,
+            agree: if engine == answered.expected {
+                answered.agree
+            } else {
+                Some(false)
+            },
         }
     };
     table.0.iter().map(row).collect()
 }
 
-/// An answer by packets, by the reference and by the engine.
-pub(super) struct Row<'t> {
-    pub(super) answered: &'t Answered,
-    pub(super) engine: Outcome,
+/// Calls to Services, if this machine can translate them.
+fn services(place: &mut Place) -> Result<Vec<Row>, Failure> {
+    if place.world.services.is_empty() {
+        return Ok(Vec::new());
+    }
+    if let Err(error) = Command::new("nft").arg("--version").output() {
+        place.missing.push(Prerequisite {
+            title: "Services lead to their pods".to_owned(),
+            verdict: Verdict::Unknown,
+            detail: format!("not tried: nft (package nftables): {error}"),
+        });
+        return Ok(Vec::new());
+    }
+    let published = place.trial.publish(&place.world).map_err(failed)?;
+    let called = place.trial.call_services(&place.world, &published);
+    let row = |called: Called| {
+        let port = published.get(called.published)?;
+        Some(Row {
+            to: format!("Service {}", port.service),
+            from: name(&place.world, Endpoint::Pod(called.source)),
+            port: (port.protocol, port.port),
+            v6: called.v6,
+            flow: None,
+            seen: called.seen,
+            expected: called.expected,
+            engine: called.expected,
+            agree: called.agree,
+        })
+    };
+    Ok(called
+        .map_err(failed)?
+        .into_iter()
+        .filter_map(row)
+        .collect())
 }
 
-impl Row<'_> {
+/// A call, by packets, by the reference and by the engine.
+pub(super) struct Row {
+    pub(super) to: String,
+    from: String,
+    pub(super) port: (Protocol, u16),
+    v6: bool,
+    /// The flow that the reference explains; a Service's call is one of several.
+    flow: Option<Flow>,
+    pub(super) seen: Answer,
+    expected: Outcome,
+    pub(super) engine: Outcome,
     /// Whether all three are the same; `None` where policies leave it open.
-    fn agree(&self) -> Option<bool> {
-        if self.engine == self.answered.expected {
-            self.answered.agree
-        } else {
-            Some(false)
-        }
-    }
+    agree: Option<bool>,
 }
 
 fn report(
     place: &Place,
-    rows: &[Row<'_>],
+    rows: &[Row],
     worlds: &[World; 2],
     title: String,
     took: Duration,
 ) -> Report {
-    let count = |agree| rows.iter().filter(|row| row.agree() == agree).count();
+    let count = |agree| rows.iter().filter(|row| row.agree == agree).count();
     let (agree, disagree, open) = (count(Some(true)), count(Some(false)), count(None));
     let mut report = Report::new(title);
     report.facts = facts(place, rows.len(), took);
@@ -126,9 +179,11 @@ fn report(
         (0, _) => Verdict::Unknown,
         _ => Verdict::Fails,
     };
-    let wrong = rows.iter().filter(|row| row.agree() == Some(false));
+    let wrong = rows.iter().filter(|row| row.agree == Some(false));
     let findings = wrong.take(MOST_FINDINGS);
-    report.findings = findings.map(|row| finding(place, row, worlds)).collect();
+    report.findings = findings
+        .map(|row| finding(place.enforced, row, worlds))
+        .collect();
     report.prerequisites = place.missing.clone();
     report
         .prerequisites
@@ -141,7 +196,7 @@ fn report(
              kind of pod calls over IPv4 and over IPv6."
                 .to_owned(),
         ],
-        table: Some(grid(&place.world, rows)),
+        table: Some(grid(rows)),
     });
     report.summary.text = format!(
         "{}: of {} answers {agree} agree, {disagree} disagree{}",
@@ -193,34 +248,31 @@ fn facts(place: &Place, tried: usize, took: Duration) -> Vec<Fact> {
 }
 
 /// One disagreement, with the reasons for what was expected.
-fn finding(place: &Place, row: &Row<'_>, worlds: &[World; 2]) -> Diagnostic {
-    let answered = row.answered;
-    let flow = answered.asked.flow;
-    let [v4, v6] = worlds;
-    let decision = reference::decide(if answered.asked.v6 { v6 } else { v4 }, &flow);
-    let family = if answered.asked.v6 { "IPv6" } else { "IPv4" };
-    let name = |end| name(&place.world, end);
+fn finding(enforced: bool, row: &Row, worlds: &[World; 2]) -> Diagnostic {
+    let (protocol, port) = row.port;
+    let family = if row.v6 { "IPv6" } else { "IPv4" };
     let mut finding = Diagnostic::error(
         "PAL0552",
         format!(
-            "`{}` to `{}` {}/{} over {family}: policies {}, and packets do otherwise",
-            name(flow.source),
-            name(flow.destination),
-            flow.port,
-            flow.protocol,
-            words(decision.outcome)
+            "`{}` to `{}` {port}/{protocol} over {family}: policies {}, and packets do otherwise",
+            row.from,
+            row.to,
+            words(row.expected)
         ),
     );
-    finding = finding.note(format!("the packet {}", answered.seen));
-    if row.engine != decision.outcome {
+    finding = finding.note(format!("the packet {}", row.seen));
+    if row.engine != row.expected {
         let engine = words(row.engine);
         finding = finding.note(format!("the engine says that policies {engine}"));
     }
-    for cause in decision.because {
+    let [v4, v6] = worlds;
+    let world = if row.v6 { v6 } else { v4 };
+    let causes = row.flow.map(|flow| reference::decide(world, &flow).because);
+    for cause in causes.into_iter().flatten() {
         let subject = cause.subject.map_or_else(String::new, |s| format!("{s} "));
         finding = finding.note(format!("because {subject}{}", cause.text));
     }
-    finding.help(if place.enforced {
+    finding.help(if enforced {
         "this is a defect of Palisade or of this kernel: please report it"
     } else {
         "nothing is enforced, as --control asks: packets notice it"
@@ -249,7 +301,7 @@ fn closed(refused: &[Refused]) -> Option<Section> {
 }
 
 /// A workload, or an address.
-pub(super) fn name(world: &World, end: Endpoint) -> String {
+fn name(world: &World, end: Endpoint) -> String {
     match end {
         Endpoint::Address(address) => address.to_string(),
         Endpoint::Pod(id) => world.pod(id).map_or_else(String::new, |pod| {
