@@ -4,6 +4,7 @@ use crate::run::{palisade, root};
 use palisade_netlab::{Privilege, privilege};
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -241,4 +242,53 @@ fn a_service_is_called_and_who_answers_may() {
     // One caller, two families; the engine promises neither.
     assert_eq!(words[2..3], ["80/TCP"], "{}", ended.out);
     assert_eq!(words[4..], ["0", "2"], "{}", ended.out);
+}
+
+/// As a user without any right, in a user namespace of its own.
+#[test]
+fn it_runs_without_root() {
+    if !possible() {
+        return;
+    }
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !is_root {
+        // Then every test here has shown it.
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let binary = directory.path().join("palisade");
+    fs::copy(env!("CARGO_BIN_EXE_palisade"), &binary).unwrap();
+    let manifests = directory.path().join("manifests");
+    fs::create_dir(&manifests).unwrap();
+    for entry in fs::read_dir(root().join("examples/eem/manifests")).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = manifests.join(path.file_name().unwrap());
+        fs::copy(path, &copy).unwrap();
+        fs::set_permissions(copy, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    for path in [directory.path(), &manifests, &binary] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let output = Command::new("setpriv")
+        .current_dir(directory.path())
+        .args([
+            "--reuid",
+            "65534",
+            "--regid",
+            "65534",
+            "--clear-groups",
+            "--inh-caps=-all",
+        ])
+        .arg(&binary)
+        .args(["lab", "run", "."])
+        .output()
+        .unwrap();
+    let ended = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("PAL0550") && std::env::var_os("CI").is_none() {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{ended}{said}");
+    let counts = counts(&ended);
+    assert!(counts[0] > 1_000 && counts[0] == counts[1], "{ended}");
 }
