@@ -1,5 +1,5 @@
-//! What enforcement costs. Run with `cargo bench -p palisade-trial` as root; nothing outside of its own
-//! namespaces is touched.
+//! What enforcement costs. Run with `cargo bench -p palisade-trial`, one table alone with ` -- programming` or
+//! ` -- packets`; nothing outside of its own namespaces is touched.
 //!
 //! Cost model, *programming*: each chain, rule, set and element is a message to the kernel, microseconds each. Sets are
 //! found by name in a list, and an element that leads to a chain makes the kernel look at all that can be reached
@@ -34,10 +34,18 @@ const NODE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const PORT: u16 = 80;
 
 fn main() -> ExitCode {
+    let wanted = |table: &str| {
+        let mut named = std::env::args()
+            .skip(1)
+            .filter(|a| !a.starts_with('-'))
+            .peekable();
+        named.peek().is_none() || named.any(|a| a == table)
+    };
+    let run = |table: &str, job: fn() -> Done| if wanted(table) { job() } else { Ok(()) };
     let done = become_root()
         .map_err(Into::into)
-        .and_then(|()| programming())
-        .and_then(|()| packets());
+        .and_then(|()| run("programming", programming))
+        .and_then(|()| run("packets", packets));
     if let Err(error) = done {
         println!("{error}");
         return ExitCode::FAILURE;
