@@ -4,8 +4,13 @@
 //! distinct signatures: *model* is P (one look at a shared template) + C × labels that selectors read + N
 //! (a few operations on bitmaps for each selector) + L; *relation* is the rules of the S signatures, each a
 //! few operations on bitmaps; a *query* is the rules of two signatures; an *explanation* is the reference's own
-//! reasoning, which looks at every policy and Service once (N). Nothing depends on P × P or C × C.
+//! reasoning over the policies of these signatures, and the mesh objects of the namespaces in play (all objects if
+//! a waypoint is on the way). Nothing depends on P × P or C × C.
 //! Ten times the pods at the same number of workloads therefore cost only the first term more.
+//!
+//! `-- SHAPE...` measures these shapes only (by their names), and with `model`, `relation`, `query`, `reasons` or
+//! `explain` among them these columns only: for a profiler. *Reasons* are the decision with its reasons, *explain* is the
+//! report made of them.
 //!
 //! One thread. Times are medians of what the thread itself ran (Linux; elsewhere of the clock): other work
 //! on the machine counts little. Compare them within one run only. Memory is what the process holds more than
@@ -21,9 +26,12 @@ use std::time::{Duration, Instant};
 #[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 fn main() {
     let largest = Shape::largest();
-    memory(&largest);
+    let asked = Asked::read();
+    if asked.everything() {
+        memory(&largest);
+    }
     println!(
-        "{:<34} {:>8} {:>8} {:>9} {:>10} {:>12} {:>10} {:>10}",
+        "{:<34} {:>8} {:>8} {:>9} {:>10} {:>12} {:>10} {:>10} {:>10}",
         "shape",
         "pods",
         "policies",
@@ -31,6 +39,7 @@ fn main() {
         "model ms",
         "relation ms",
         "query us",
+        "reasons us",
         "explain us"
     );
     let shapes = [
@@ -90,21 +99,62 @@ fn main() {
         ),
     ];
     for (name, shape) in shapes {
+        if !asked.shape(name) {
+            continue;
+        }
         let world = world(&shape);
         let runs = if shape.pods > 50_000 { 3 } else { 7 };
-        let model = median(runs, || drop(black_box(Engine::new(&world))));
+        let model = asked.of("model", || {
+            median(runs, || drop(black_box(Engine::new(&world))))
+        });
         let engine = Engine::new(&world);
-        let relation = median(runs, || drop(black_box(engine.relation())));
+        let relation = asked.of("relation", || {
+            median(runs, || drop(black_box(engine.relation())))
+        });
         println!(
-            "{name:<34} {:>8} {:>8} {:>9} {:>10.2} {:>12.2} {:>10.3} {:>10.1}",
+            "{name:<34} {:>8} {:>8} {:>9} {:>10.2} {:>12.2} {:>10.3} {:>10.1} {:>10.1}",
             shape.pods,
             world.network_policies.len(),
             engine.len(),
             model * 1e3,
             relation * 1e3,
-            queries(&world, &engine) * 1e6,
-            explanations(&world) * 1e6
+            asked.of("query", || queries(&world, &engine)) * 1e6,
+            asked.of("reasons", || reasons(&world, &engine)) * 1e6,
+            asked.of("explain", || explanations(&world, &engine)) * 1e6
         );
+    }
+}
+
+/// What to measure.
+struct Asked {
+    columns: Vec<String>,
+    shapes: Vec<String>,
+}
+
+impl Asked {
+    fn read() -> Self {
+        let words = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
+        let is_column =
+            |w: &String| ["model", "relation", "query", "reasons", "explain"].contains(&w.as_str());
+        let (columns, shapes) = words.partition(is_column);
+        Self { columns, shapes }
+    }
+
+    fn everything(&self) -> bool {
+        self.columns.is_empty() && self.shapes.is_empty()
+    }
+
+    fn shape(&self, name: &str) -> bool {
+        self.shapes.is_empty() || self.shapes.iter().any(|asked| asked == name)
+    }
+
+    /// A column's figure, if it is asked for.
+    fn of(&self, column: &str, measure: impl FnOnce() -> f64) -> f64 {
+        if self.columns.is_empty() || self.columns.iter().any(|asked| asked == column) {
+            measure()
+        } else {
+            f64::NAN
+        }
     }
 }
 
@@ -168,12 +218,23 @@ fn resident() -> Option<(u64, u64)> {
     Some((of("VmRSS:")?, of("VmHWM:")?))
 }
 
-/// Seconds for one explanation of a flow between two pods.
-fn explanations(world: &World) -> f64 {
-    let flows = flows(world, 100);
+/// Seconds for one decision with its reasons.
+fn reasons(world: &World, engine: &Engine<'_>) -> f64 {
+    let flows = flows(world, 10_000);
     let seconds = median(3, || {
         for flow in &flows {
-            black_box(palisade_verify::explain(world, flow));
+            black_box(engine.reasons(flow));
+        }
+    });
+    seconds / flows.len() as f64
+}
+
+/// Seconds for one explanation of a flow between two pods.
+fn explanations(world: &World, engine: &Engine<'_>) -> f64 {
+    let flows = flows(world, 10_000);
+    let seconds = median(3, || {
+        for flow in &flows {
+            black_box(engine.explain(flow));
         }
     });
     seconds / flows.len() as f64

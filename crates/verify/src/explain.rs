@@ -1,7 +1,8 @@
 //! Why one flow passes or not: every layer, the deciding rule of each, and what would change it.
 
-use crate::names;
+use crate::{Engine, names};
 use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Severity, Table, Verdict};
+use palisade_netmodel::reference::View;
 use palisade_netmodel::{
     AuthorizationAction, Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Outcome,
     Pod, Proxy, World, reference,
@@ -10,7 +11,33 @@ use palisade_netmodel::{
 /// The whole answer for one flow, from the reference evaluator's own reasoning.
 #[must_use]
 pub fn explain(world: &World, flow: &Flow) -> Report {
-    let decision = reference::decide(world, flow);
+    report(View::whole(world), flow)
+}
+
+impl Engine<'_> {
+    /// The same, looking only at what can matter to the flow: for many questions about one world.
+    #[must_use]
+    pub fn explain(&self, flow: &Flow) -> Report {
+        self.looking(flow, |view| report(view, flow))
+    }
+
+    /// What the reference says, with its reasons, looking only at what can matter to the flow.
+    #[must_use]
+    pub fn reasons(&self, flow: &Flow) -> Decision {
+        self.looking(flow, |view| reference::decide_in(view, flow))
+    }
+
+    fn looking<T>(&self, flow: &Flow, answer: impl Fn(View<'_>) -> T) -> T {
+        match self.candidates(flow) {
+            Some(candidates) => answer(View::among(self.world(), &candidates)),
+            None => answer(View::whole(self.world())),
+        }
+    }
+}
+
+fn report(view: View<'_>, flow: &Flow) -> Report {
+    let world = view.world();
+    let decision = reference::decide_in(view, flow);
     let mut report = Report::new(format!("explain {}", names::flow(world, flow)));
     report.verdict = match decision.outcome {
         Outcome::Allow => Verdict::Holds,
@@ -20,7 +47,7 @@ pub fn explain(world: &World, flow: &Flow) -> Report {
     report.facts = facts(world, flow, &decision);
     report.findings = decision.because.iter().map(step).collect();
     report.sections.push(layers(&decision));
-    report.sections.push(opposite(world, flow, &decision));
+    report.sections.push(opposite(view, flow, &decision));
     report.summary.text = match decision.outcome {
         Outcome::Allow => format!("allowed, {}", wire(decision.encryption)),
         Outcome::Depends => "not decided: it depends on what the steps above name".to_owned(),
@@ -123,9 +150,9 @@ fn layers(decision: &Decision) -> Section {
 }
 
 /// What to change for the opposite verdict.
-fn opposite(world: &World, flow: &Flow, decision: &Decision) -> Section {
+fn opposite(world: View<'_>, flow: &Flow, decision: &Decision) -> Section {
     let (title, paragraphs) = if decision.outcome == Outcome::Allow {
-        ("To deny it", to_deny(world, flow, decision))
+        ("To deny it", to_deny(&world, flow, decision))
     } else {
         ("To allow it", to_allow(world, flow, decision))
     };
@@ -177,7 +204,7 @@ fn narrow_ingress(decision: &Decision) -> Option<String> {
     })
 }
 
-fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
+fn to_allow(world: View<'_>, flow: &Flow, decision: &Decision) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut causes: Vec<&Cause> = decision
         .because
@@ -195,8 +222,8 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
             .map_or_else(|| "a policy".to_owned(), ToString::to_string);
         let advice = match cause.layer {
             Layer::Node => "the end must exist: a live pod that accepts connections".to_owned(),
-            Layer::Ingress => rule(world, flow, Direction::Ingress, &object),
-            Layer::Egress => rule(world, flow, Direction::Egress, &object),
+            Layer::Ingress => rule(&world, flow, Direction::Ingress, &object),
+            Layer::Egress => rule(&world, flow, Direction::Egress, &object),
             Layer::AdminEgress
             | Layer::AdminIngress
             | Layer::BaselineEgress
@@ -204,7 +231,7 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
             // Told of the receiver, unless that is not known to refuse anything.
             Layer::ClientTls if others => continue,
             Layer::ClientTls => format!("let the client send what the receiver accepts ({object})"),
-            Layer::PeerAuthentication => accept_or_send(world, flow),
+            Layer::PeerAuthentication => accept_or_send(&world, flow),
             Layer::Authorization => authorization(world, cause, &object),
         };
         if !out.contains(&advice) {
@@ -215,9 +242,9 @@ fn to_allow(world: &World, flow: &Flow, decision: &Decision) -> Vec<String> {
 }
 
 /// What to change in an AuthorizationPolicy that refuses, or that may.
-fn authorization(world: &World, cause: &Cause, object: &str) -> String {
+fn authorization(world: View<'_>, cause: &Cause, object: &str) -> String {
     let subject = cause.subject.as_ref().map(|s| &s.object);
-    let mut policies = world.authorization_policies.iter();
+    let mut policies = world.authorization_policies();
     let policy = policies.find(|p| Some(&p.object) == subject);
     match policy.map(|p| &p.action) {
         Some(AuthorizationAction::Deny) => {
@@ -263,12 +290,10 @@ fn administrators(cause: &Cause, object: &str) -> String {
 }
 
 /// How many labels the selector of the policy of a cause asks for.
-fn narrowness(world: &World, cause: &Cause) -> usize {
+fn narrowness(world: View<'_>, cause: &Cause) -> usize {
     let object = cause.subject.as_ref().map(|s| &s.object);
-    let policy = world
-        .network_policies
-        .iter()
-        .find(|p| Some(&p.object) == object);
+    let mut policies = world.network_policies();
+    let policy = policies.find(|p| Some(&p.object) == object);
     policy.map_or(0, |p| p.pod_selector.requirements.len())
 }
 

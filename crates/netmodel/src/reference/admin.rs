@@ -2,10 +2,10 @@
 //! ClusterNetworkPolicy; v1alpha1 AdminNetworkPolicy, BaselineAdminNetworkPolicy`). Quotations are
 //! from the comments of the API's types; where v1alpha1 says the same, v1alpha2 is quoted.
 
-use super::pod;
+use super::{View, pod};
 use crate::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, Cause, Direction,
-    Endpoint, Flow, Layer, ObjectRef, Origin, Outcome, Pod, Selector, Subject, Tier, World,
+    Endpoint, Flow, Layer, ObjectRef, Origin, Outcome, Pod, Selector, Subject, Tier,
 };
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ impl Found {
 /// checked before policies with higher priority values in the same tier." No document orders kinds of
 /// different versions: each goes through its own priorities, and any may decide.
 pub(super) fn tier(
-    world: &World,
+    world: View<'_>,
     tier: Tier,
     direction: Direction,
     flow: &Flow,
@@ -69,8 +69,7 @@ pub(super) fn tier(
     let mut kinds = Vec::new();
     for kind in AdminKind::ALL {
         let policies: Vec<&AdminPolicy> = world
-            .admin_policies
-            .iter()
+            .admin_policies()
             .filter(|p| p.kind == kind && p.tier == tier && world.profile.enforces(kind))
             .filter(|p| selects(world, p, subject))
             .collect();
@@ -135,7 +134,7 @@ fn conflict(because: &mut [Cause], how: &str) {
 }
 
 /// `.spec.subject`: "Note that host-networked pods are not included in subject selection."
-fn selects(world: &World, policy: &AdminPolicy, subject: &Pod) -> bool {
+fn selects(world: View<'_>, policy: &AdminPolicy, subject: &Pod) -> bool {
     !subject.host_network
         && !subject.host_group
         && world
@@ -146,7 +145,7 @@ fn selects(world: &World, policy: &AdminPolicy, subject: &Pod) -> bool {
 /// The rules of one policy: "a rule that appears at the top of the ingress rules would take the highest
 /// precedence"; "CNPs with no ingress rules do not affect ingress traffic". The first rule that matches
 /// the packet decides, by peer and port together.
-fn rules(world: &World, policy: &AdminPolicy, direction: Direction, flow: &Flow) -> Found {
+fn rules(world: View<'_>, policy: &AdminPolicy, direction: Direction, flow: &Flow) -> Found {
     let mut found = Found::nothing();
     for (index, rule) in policy.rules(direction).iter().enumerate() {
         if !found.unmatched {
@@ -164,7 +163,7 @@ fn rules(world: &World, policy: &AdminPolicy, direction: Direction, flow: &Flow)
 
 /// Whether a rule matches, and what it then does.
 fn matches(
-    world: &World,
+    world: View<'_>,
     direction: Direction,
     flow: &Flow,
     rule: &AdminRule,
@@ -195,7 +194,7 @@ fn matches(
 /// `.protocols[]`: "If unspecified, protocol-specific attributes will not be used to match traffic."
 /// "DestinationNamedPort selects a destination port on a pod based on the ContainerPort name", with the
 /// protocol that it has there.
-fn port_matches(world: &World, flow: &Flow, rule: &AdminRule) -> bool {
+fn port_matches(world: View<'_>, flow: &Flow, rule: &AdminRule) -> bool {
     let Some(ports) = &rule.ports else {
         return true;
     };
@@ -213,7 +212,7 @@ fn port_matches(world: &World, flow: &Flow, rule: &AdminRule) -> bool {
     })
 }
 
-fn peer_matches(world: &World, peer: &AdminPeer, end: Endpoint) -> Outcome {
+fn peer_matches(world: View<'_>, peer: &AdminPeer, end: Endpoint) -> Outcome {
     let known = match (peer, end) {
         // "Note that host-networked pods are not included in this type of peer."
         (AdminPeer::Pods(pods), Endpoint::Pod(id)) => Some(world.pod(id).is_some_and(|pod| {
@@ -268,7 +267,7 @@ fn in_networks(pod: &Pod, networks: &[IpNet]) -> Option<bool> {
 /// "It selects the nodeIPs as the peer type by matching on the IPs present in the node.Status.Addresses
 /// field of the node. [...] if present but empty, it selects all Nodes." Without any Node in the input,
 /// nothing says that an address is no node's.
-fn node_matches(world: &World, labels: &Selector, address: IpAddr) -> Option<bool> {
+fn node_matches(world: View<'_>, labels: &Selector, address: IpAddr) -> Option<bool> {
     let mut owners = world
         .nodes
         .iter()
@@ -293,7 +292,7 @@ fn node_matches(world: &World, labels: &Selector, address: IpAddr) -> Option<boo
 }
 
 /// A pod on the host network has the addresses of its node, another pod has none.
-fn host_matches(world: &World, labels: &Selector, pod: &Pod) -> Option<bool> {
+fn host_matches(world: View<'_>, labels: &Selector, pod: &Pod) -> Option<bool> {
     if !pod.host_network {
         return Some(false);
     }
@@ -372,8 +371,8 @@ fn layer(tier: Tier, direction: Direction) -> Layer {
 }
 
 /// Tells the policies that would speak of a pod if the network plugin enforced their kind.
-pub(super) fn not_enforced(world: &World, direction: Direction, subject: &Pod) -> Vec<Cause> {
-    let left_out = world.admin_policies.iter().filter(|p| {
+pub(super) fn not_enforced(world: View<'_>, direction: Direction, subject: &Pod) -> Vec<Cause> {
+    let left_out = world.admin_policies().filter(|p| {
         !world.profile.enforces(p.kind)
             && !p.rules(direction).is_empty()
             && selects(world, p, subject)

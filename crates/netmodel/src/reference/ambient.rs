@@ -14,11 +14,11 @@ use super::client_tls::doors;
 use super::mesh::plain_cause;
 use super::peer_authentication;
 use super::ztunnel::Connection;
-use super::{Half, layers, network, pod, tiers};
+use super::{Half, View, layers, network, pod, tiers};
 use crate::{
     Capture, Cause, Decision, Direction, Encryption, Endpoint, Flow, HBONE_PORT, Labels, Layer,
     ObjectRef, Outcome, Phase, Pod, Protocol, Proxy, Service, ServicePort, Waypoint, WaypointScope,
-    World, ztunnel_ports,
+    ztunnel_ports,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -34,7 +34,7 @@ enum Way {
 }
 
 /// The answer for a flow that ambient mode has a part in; `None` for all others.
-pub(super) fn decide_flow(world: &World, flow: &Flow) -> Option<Decision> {
+pub(super) fn decide_flow(world: View<'_>, flow: &Flow) -> Option<Decision> {
     let ways = ways(world, flow)?;
     let mut answers: Vec<(Way, Half)> = ways
         .into_iter()
@@ -72,7 +72,7 @@ pub(super) fn decide_flow(world: &World, flow: &Flow) -> Option<Decision> {
 }
 
 /// The ways that are possible for all that is known.
-fn ways(world: &World, flow: &Flow) -> Option<Vec<Way>> {
+fn ways(world: View<'_>, flow: &Flow) -> Option<Vec<Way>> {
     let receiver = pod(world, flow.destination).filter(|_| flow.protocol == Protocol::Tcp)?;
     let caller = pod(world, flow.source).map(|pod| &pod.proxy);
     let ways = match (caller, &receiver.proxy) {
@@ -101,7 +101,7 @@ fn ways(world: &World, flow: &Flow) -> Option<Vec<Way>> {
     Some(ways)
 }
 
-fn by(world: &World, flow: &Flow, way: Way) -> Half {
+fn by(world: View<'_>, flow: &Flow, way: Way) -> Half {
     match way {
         Way::Uncaptured => network(world, flow),
         Way::Plain => plain(world, flow),
@@ -112,7 +112,7 @@ fn by(world: &World, flow: &Flow, way: Way) -> Half {
 /// On the port that is meant. What comes from the pod's own node comes from the address of probes, and
 /// the network plugin sees that one: whether it still counts as the node is not laid down
 /// (`istio.io, Ambient and Kubernetes NetworkPolicy`: admit 169.254.7.127).
-fn plain(world: &World, flow: &Flow) -> Half {
+fn plain(world: View<'_>, flow: &Flow) -> Half {
     let (mut half, _) = layers(world, flow);
     let receiver = pod(world, flow.destination);
     let captured = receiver.filter(|pod| matches!(pod.proxy, Proxy::Ambient { .. }));
@@ -139,7 +139,7 @@ fn plain(world: &World, flow: &Flow) -> Half {
 
 /// Every route through tunnels: by each Service that leads to the port, and to the pod's own address.
 /// What the caller gets by a Service counts if it passes; a process can always call the address.
-fn tunnel(world: &World, flow: &Flow) -> Half {
+fn tunnel(world: View<'_>, flow: &Flow) -> Half {
     let Some(receiver) = pod(world, flow.destination) else {
         return network(world, flow);
     };
@@ -195,7 +195,7 @@ enum Route<'w> {
 /// The route of a call by a Service, or to the pod's own address. Only ztunnel sends to waypoints; a
 /// gateway does it for Services that ask for it (`istio.io/ingress-use-waypoint`).
 fn route<'w>(
-    world: &'w World,
+    world: View<'w>,
     flow: &Flow,
     door: Option<(&'w Service, &'w ServicePort)>,
 ) -> Route<'w> {
@@ -234,7 +234,7 @@ fn route<'w>(
 }
 
 /// Of the Service, else of its namespace.
-fn from_ingress(world: &World, labels: &Labels, namespace: &str) -> bool {
+fn from_ingress(world: View<'_>, labels: &Labels, namespace: &str) -> bool {
     let label = "istio.io/ingress-use-waypoint";
     let of_namespace = || world.namespace_labels(namespace)?.get(label);
     labels.get(label).or_else(of_namespace) == Some("true")
@@ -248,7 +248,7 @@ enum Used<'w> {
 
 /// `istio.io/use-waypoint` on the object, else on its namespace; `none` asks for none
 /// (`istio, ambient/waypoints.go: fetchWaypointForTarget`).
-fn used_waypoint<'w>(world: &'w World, labels: &Labels, namespace: &str) -> Used<'w> {
+fn used_waypoint<'w>(world: View<'w>, labels: &Labels, namespace: &str) -> Used<'w> {
     let label = "istio.io/use-waypoint";
     let from = if labels.get(label).is_some() {
         Some(labels)
@@ -265,7 +265,7 @@ fn used_waypoint<'w>(world: &'w World, labels: &Labels, namespace: &str) -> Used
         .get("istio.io/use-waypoint-namespace")
         .unwrap_or(namespace);
     let wanted = ObjectRef::new(place, name);
-    let Some(waypoint) = world.waypoints.iter().find(|w| w.object == wanted) else {
+    let Some(waypoint) = world.world().waypoints.iter().find(|w| w.object == wanted) else {
         return Used::Unknown;
     };
     let allowed = match &waypoint.allows {
@@ -283,7 +283,7 @@ fn used_waypoint<'w>(world: &'w World, labels: &Labels, namespace: &str) -> Used
 }
 
 /// The verdict of a route.
-fn follow(world: &World, flow: &Flow, receiver: &Pod, route: &Route<'_>) -> Half {
+fn follow(world: View<'_>, flow: &Flow, receiver: &Pod, route: &Route<'_>) -> Half {
     match route {
         Route::Direct => last_tunnel(world, flow, receiver, flow.source),
         Route::Unknown => undecided("the input does not hold the Gateway of the waypoint"),
@@ -320,7 +320,7 @@ fn undecided(text: &str) -> Half {
 }
 
 /// The pods of a waypoint.
-fn members<'w>(world: &'w World, waypoint: &Waypoint) -> impl Iterator<Item = Endpoint> + 'w {
+fn members<'w>(world: View<'w>, waypoint: &Waypoint) -> impl Iterator<Item = Endpoint> + 'w {
     let wanted = waypoint.object.clone();
     let here = move |pod: &Pod| {
         let name = pod.labels.get("gateway.networking.k8s.io/gateway-name");
@@ -329,13 +329,13 @@ fn members<'w>(world: &'w World, waypoint: &Waypoint) -> impl Iterator<Item = En
             && pod.namespace == wanted.namespace
             && name == Some(wanted.name.as_str())
     };
-    let pods = world.pods().filter(move |(_, pod)| here(pod));
+    let pods = world.world().pods().filter(move |(_, pod)| here(pod));
     pods.map(|(id, _)| Endpoint::Pod(id))
 }
 
 /// A call by one pod of a waypoint.
 fn through(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     (waypoint, door, end): (&Waypoint, Option<(&Service, &ServicePort)>, Endpoint),
@@ -369,7 +369,7 @@ fn through(
 
 /// The tunnel to the destination, from the caller or from a waypoint, whose identity the destination's
 /// proxy then sees.
-fn last_tunnel(world: &World, flow: &Flow, receiver: &Pod, from: Endpoint) -> Half {
+fn last_tunnel(world: View<'_>, flow: &Flow, receiver: &Pod, from: Endpoint) -> Half {
     let mut half = network(
         world,
         &Flow {
@@ -395,7 +395,7 @@ fn last_tunnel(world: &World, flow: &Flow, receiver: &Pod, from: Endpoint) -> Ha
 
 /// The verdict of the destination's ztunnel.
 fn at_ztunnel(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     (peer, identity): (Endpoint, Option<&Pod>),
@@ -421,7 +421,12 @@ fn at_ztunnel(
 }
 
 /// What the destination's ztunnel makes of plaintext.
-pub(super) fn plaintext(world: &World, flow: &Flow, receiver: &Pod, bypass_inbound: bool) -> Half {
+pub(super) fn plaintext(
+    world: View<'_>,
+    flow: &Flow,
+    receiver: &Pod,
+    bypass_inbound: bool,
+) -> Half {
     let open = |text: &str| Half {
         outcome: Outcome::Allow,
         because: vec![plain_cause(

@@ -4,11 +4,11 @@ mod conditions;
 
 use super::mesh::plain_cause;
 use super::peer_authentication::matches;
-use super::{Half, client_tls, pod};
+use super::{Half, View, client_tls, pod};
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Cause, Condition, Endpoint, Flow,
     GatewayServer, Layer, Operation, Origin, Outcome, Pod, PolicyTarget, ServerTls, Service,
-    ServicePort, Source, Subject, Waypoint, World,
+    ServicePort, Source, Subject, Waypoint,
 };
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -27,7 +27,7 @@ pub(super) enum Wire {
 pub(super) type Match = Option<bool>;
 
 /// The verdict on a sidecar's port. `identity` is the caller if it has shown its certificate.
-pub(super) fn decide(world: &World, flow: &Flow, receiver: &Pod, identity: Option<&Pod>) -> Half {
+pub(super) fn decide(world: View<'_>, flow: &Flow, receiver: &Pod, identity: Option<&Pod>) -> Half {
     let doors = client_tls::doors(world, receiver, flow.port);
     let mut wires = Vec::new();
     for (_, port) in &doors {
@@ -69,7 +69,7 @@ pub(super) fn wire_of_server(server: &GatewayServer) -> Wire {
 
 /// The verdict if the port is read as any of `wires`: if they differ, it depends.
 pub(super) fn decide_on(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     identity: Option<&Pod>,
@@ -93,7 +93,7 @@ pub(super) fn decide_on(
 /// The verdict of a waypoint on a call to a Service, or to a pod's own address without one. Only
 /// policies with `targetRefs` count, and the caller always shows its certificate.
 pub(super) fn decide_at_waypoint(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     waypoint: &Waypoint,
     door: Option<(&Service, &ServicePort)>,
@@ -148,7 +148,7 @@ const GATEWAY_NAME: &str = "gateway.networking.k8s.io/gateway-name";
 /// The policies that a workload's own proxy enforces: of its namespace and of the root namespace, by
 /// selector; for the pods of a Gateway those that name it as their target, too. A dry run is never
 /// enforced.
-fn of_workload<'w>(world: &'w World, receiver: &Pod) -> Vec<&'w AuthorizationPolicy> {
+fn of_workload<'w>(world: View<'w>, receiver: &Pod) -> Vec<&'w AuthorizationPolicy> {
     let gateway = receiver.labels.get(GATEWAY_NAME);
     let here = |p: &&AuthorizationPolicy| {
         let own = p.object.namespace == receiver.namespace;
@@ -161,13 +161,13 @@ fn of_workload<'w>(world: &'w World, receiver: &Pod) -> Vec<&'w AuthorizationPol
             );
         !p.dry_run && (selected || targeted)
     };
-    world.authorization_policies.iter().filter(here).collect()
+    world.authorization_policies().filter(here).collect()
 }
 
 /// The policies that a waypoint enforces: those whose target is the waypoint, the Service that is
 /// called, or, from the root namespace, the class of waypoints. Selectors mean nothing there.
 fn of_waypoint<'w>(
-    world: &'w World,
+    world: View<'w>,
     waypoint: &Waypoint,
     service: Option<&Service>,
 ) -> Vec<&'w AuthorizationPolicy> {
@@ -187,12 +187,12 @@ fn of_waypoint<'w>(
         });
         !p.dry_run && targeted
     };
-    world.authorization_policies.iter().filter(here).collect()
+    world.authorization_policies().filter(here).collect()
 }
 
 /// One request, as one proxy sees it.
 struct Request<'a> {
-    world: &'a World,
+    world: View<'a>,
     source: Endpoint,
     port: u16,
     /// The addresses of the destination, if known.
@@ -453,7 +453,7 @@ pub(super) fn service_account_is(identity: Option<&Pod>, default: &str, wanted: 
 }
 
 /// Whether the address of the TCP peer lies in a block.
-pub(super) fn peer_in(world: &World, peer: Endpoint, block: &str) -> Match {
+pub(super) fn peer_in(world: View<'_>, peer: Endpoint, block: &str) -> Match {
     match peer {
         Endpoint::Address(address) => Some(lies_in(&address, block)),
         Endpoint::Pod(_) => match pod(world, peer) {

@@ -2,10 +2,10 @@
 
 use super::mesh::plain_cause;
 use super::peer_authentication::matches;
-use super::pod;
+use super::{View, pod};
 use crate::{
     Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Phase, Pod, PortSet,
-    Protocol, Proxy, Service, ServicePort, TargetPort, World,
+    Protocol, Proxy, Service, ServicePort, TargetPort,
 };
 
 /// One way to send.
@@ -31,7 +31,7 @@ impl Sent {
 /// A caller outside the mesh has plaintext only. A caller in the mesh sends mTLS if a Service leads to
 /// the port and the DestinationRule in force, or auto mTLS, says so. Where no Service leads to the port,
 /// its proxy sends what the process wrote (`Istio, Application Requirements`: calls to a pod's address).
-pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -> Vec<Sent> {
+pub(super) fn ways(world: View<'_>, flow: &Flow, receiver: &Pod, mode: MtlsMode) -> Vec<Sent> {
     let excluded = match pod(world, flow.source).map(|caller| (caller, &caller.proxy)) {
         // ztunnel tunnels to pods that it captures (`ambient.rs`); to all others it passes on what the
         // process wrote, as it does for a waypoint.
@@ -65,7 +65,7 @@ pub(super) fn ways(world: &World, flow: &Flow, receiver: &Pod, mode: MtlsMode) -
 }
 
 /// The step in words.
-pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
+pub(super) fn cause(world: View<'_>, flow: &Flow, ways: &[Sent]) -> Cause {
     let enrolled = pod(world, flow.source)
         .is_some_and(|caller| matches!(caller.proxy, Proxy::Sidecar { .. } | Proxy::Gateway));
     let captured = pod(world, flow.source)
@@ -89,12 +89,12 @@ pub(super) fn cause(world: &World, flow: &Flow, ways: &[Sent]) -> Cause {
 
 /// Every TCP port of a Service that leads to a pod's port.
 pub(super) fn doors<'w>(
-    world: &'w World,
+    world: View<'w>,
     receiver: &Pod,
     port: u16,
 ) -> Vec<(&'w Service, &'w ServicePort)> {
     let mut out = Vec::new();
-    for service in &world.services {
+    for service in world.services() {
         // A Service without a selector selects nothing.
         let leads = service.object.namespace == receiver.namespace
             && !service.selector.0.is_empty()
@@ -120,7 +120,7 @@ pub(super) fn doors<'w>(
 
 /// Whether the caller's proxy sends mesh mTLS through one Service port.
 fn by_service(
-    world: &World,
+    world: View<'_>,
     caller: &Pod,
     receiver: &Pod,
     (service, port): (&Service, &ServicePort),
@@ -146,7 +146,7 @@ fn by_service(
 }
 
 /// Whether every live pod behind a Service has a sidecar.
-fn all_enrolled(world: &World, service: &Service) -> bool {
+fn all_enrolled(world: View<'_>, service: &Service) -> bool {
     let behind = world.pods.iter().filter(|pod| {
         pod.phase == Phase::Live
             && pod.namespace == service.object.namespace
@@ -159,7 +159,7 @@ fn all_enrolled(world: &World, service: &Service) -> bool {
 /// The rule for a host: from the caller's namespace (unless that is the root), else from the
 /// Service's, else from the root namespace.
 fn rule_for<'w>(
-    world: &'w World,
+    world: View<'w>,
     caller: &Pod,
     service_namespace: &str,
     host: &str,
@@ -177,14 +177,14 @@ fn rule_for<'w>(
 /// The most specific rule of a namespace: an exact host before a wildcard, a longer one before a
 /// shorter one.
 fn in_namespace<'w>(
-    world: &'w World,
+    world: View<'w>,
     namespace: &str,
     caller: &Pod,
     host: &str,
     must_be_exported: bool,
 ) -> Option<&'w DestinationRule> {
     let mut best: Option<&DestinationRule> = None;
-    for rule in &world.destination_rules {
+    for rule in world.destination_rules() {
         let fits = rule.object.namespace == namespace
             && host_fits(&rule.host, host)
             && matches(&rule.workload_selector, &caller.labels)

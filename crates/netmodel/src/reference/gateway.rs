@@ -3,15 +3,14 @@
 
 use super::mesh::plain_cause;
 use super::peer_authentication::matches;
-use super::{authorization, client_tls, pod};
+use super::{View, authorization, client_tls, pod};
 use crate::{
-    Cause, Encryption, Flow, Gateway, GatewayServer, Layer, Outcome, Pod, Proxy, ServerTls,
-    Subject, World,
+    Cause, Encryption, Flow, Gateway, GatewayServer, Layer, Outcome, Pod, Proxy, ServerTls, Subject,
 };
 
 /// The gateway's verdict, and what is proven of the wire.
 pub(super) fn decide(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     because: &mut Vec<Cause>,
@@ -63,13 +62,13 @@ pub(super) fn decide(
 /// The servers on a pod's port. `port.number` is a port of the gateway's Service; without a Service it
 /// is the pod's own.
 fn servers<'w>(
-    world: &'w World,
+    world: View<'w>,
     receiver: &Pod,
     port: u16,
 ) -> Vec<(&'w Gateway, &'w GatewayServer)> {
     let doors = client_tls::doors(world, receiver, port);
     let mut out = Vec::new();
-    for gateway in &world.gateways {
+    for gateway in &world.world().gateways {
         if !matches(&gateway.selector, &receiver.labels) {
             continue;
         }

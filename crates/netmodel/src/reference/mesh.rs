@@ -2,14 +2,12 @@
 //! AuthorizationPolicy admit it?
 
 use super::client_tls::Sent;
-use super::{ambient, authorization, client_tls, gateway, peer_authentication, pod};
-use crate::{
-    Cause, Encryption, Flow, Layer, MtlsMode, Origin, Outcome, Pod, Protocol, Proxy, World,
-};
+use super::{View, ambient, authorization, client_tls, gateway, peer_authentication, pod};
+use crate::{Cause, Encryption, Flow, Layer, MtlsMode, Origin, Outcome, Pod, Protocol, Proxy};
 
 /// The mesh's verdict, and what is proven of the wire.
 pub(super) fn decide(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     because: &mut Vec<Cause>,
 ) -> (Outcome, Encryption) {
@@ -62,7 +60,7 @@ struct Try {
 }
 
 fn sidecar(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     because: &mut Vec<Cause>,
@@ -129,7 +127,7 @@ fn other_way(sent: Sent, second: Try, because: &mut Vec<Cause>) {
 }
 
 fn attempt(
-    world: &World,
+    world: View<'_>,
     flow: &Flow,
     receiver: &Pod,
     sent: Sent,

@@ -13,17 +13,26 @@ mod mesh;
 mod network_policy;
 mod peer_authentication;
 mod tiers;
+mod view;
 mod ztunnel;
+
+pub use view::{Candidates, View};
 
 use crate::{
     Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Origin, Outcome, Phase, Pod,
     World,
 };
 
-/// Judges one flow. A packet meets the layers in this order: do the ends exist, egress at the source,
-/// ingress at the destination, the destination's proxy.
+/// Judges one flow.
 #[must_use]
 pub fn decide(world: &World, flow: &Flow) -> Decision {
+    decide_in(View::whole(world), flow)
+}
+
+/// Judges one flow by what is looked through of its world. A packet meets the layers in this order: do
+/// the ends exist, egress at the source, ingress at the destination, the destination's proxy.
+#[must_use]
+pub fn decide_in(world: View<'_>, flow: &Flow) -> Decision {
     if let Some(cause) = missing_end(world, flow) {
         return denied(vec![cause]);
     }
@@ -48,7 +57,7 @@ pub fn decide(world: &World, flow: &Flow) -> Decision {
 }
 
 /// Every layer on the port that is meant: no tunnel.
-fn layers(world: &World, flow: &Flow) -> (Half, Encryption) {
+fn layers(world: View<'_>, flow: &Flow) -> (Half, Encryption) {
     let mut half = network(world, flow);
     let (verdict, encryption) = mesh::decide(world, flow, &mut half.because);
     half.outcome = half.outcome.and(verdict);
@@ -59,7 +68,7 @@ fn layers(world: &World, flow: &Flow) -> (Half, Encryption) {
 }
 
 /// The network layers at both ends.
-fn network(world: &World, flow: &Flow) -> Half {
+fn network(world: View<'_>, flow: &Flow) -> Half {
     let mut found = Half {
         outcome: Outcome::Allow,
         because: Vec::new(),
@@ -98,9 +107,9 @@ fn node(outcome: Outcome, origin: Origin, text: String) -> Cause {
 }
 
 /// The pod of an end, if it is one.
-fn pod(world: &World, end: Endpoint) -> Option<&Pod> {
+fn pod(world: View<'_>, end: Endpoint) -> Option<&Pod> {
     match end {
-        Endpoint::Pod(id) => world.pod(id),
+        Endpoint::Pod(id) => world.world().pod(id),
         Endpoint::Address(_) => None,
     }
 }
@@ -108,7 +117,7 @@ fn pod(world: &World, end: Endpoint) -> Option<&Pod> {
 /// An end that is no endpoint: a pod that does not exist, has completed
 /// (`Kubernetes API, Pod .status.phase` Succeeded or Failed), or is scaled to zero; an address that
 /// belongs to a live pod must be asked about as that pod.
-fn missing_end(world: &World, flow: &Flow) -> Option<Cause> {
+fn missing_end(world: View<'_>, flow: &Flow) -> Option<Cause> {
     for (end, role) in [(flow.source, "source"), (flow.destination, "destination")] {
         let problem = match end {
             Endpoint::Address(address) => owner(world, address)
@@ -129,10 +138,9 @@ fn missing_end(world: &World, flow: &Flow) -> Option<Cause> {
     None
 }
 
-fn owner(world: &World, address: std::net::IpAddr) -> Option<&Pod> {
+fn owner(world: View<'_>, address: std::net::IpAddr) -> Option<&Pod> {
     world
-        .pods
-        .iter()
+        .owners()
         .find(|p| p.phase == Phase::Live && !p.host_network && p.addresses.known.contains(&address))
 }
 

@@ -1,18 +1,18 @@
 //! NetworkPolicy at one end (`Kubernetes API reference, networking.k8s.io/v1 NetworkPolicy`).
 
-use super::{Half, pod};
+use super::{Half, View, pod};
 use crate::{
     Cause, Direction, Endpoint, Flow, Layer, NamespaceMatch, NetworkPolicy, Origin, Outcome, Peer,
-    Pod, PolicyPort, Rule, Subject, World,
+    Pod, PolicyPort, Rule, Subject,
 };
 
 /// The policies that select a pod and isolate it in a direction.
 pub(super) fn isolating<'w>(
-    world: &'w World,
+    world: View<'w>,
     direction: Direction,
     subject: &Pod,
 ) -> Vec<&'w NetworkPolicy> {
-    let policies = world.network_policies.iter();
+    let policies = world.network_policies();
     policies
         .filter(|p| p.rules(direction).is_some())
         .filter(|p| p.selects(&subject.namespace, &subject.labels))
@@ -21,7 +21,7 @@ pub(super) fn isolating<'w>(
 
 /// Policies are additive: a flow passes if any rule of any policy admits it.
 pub(super) fn union(
-    world: &World,
+    world: View<'_>,
     direction: Direction,
     flow: &Flow,
     isolating: &[&NetworkPolicy],
@@ -97,7 +97,7 @@ fn cause(
 }
 
 /// `.spec.ingress[]`, `.spec.egress[]`: one of the peers, and one of the ports.
-fn admits(world: &World, direction: Direction, flow: &Flow, rule: &Rule) -> Outcome {
+fn admits(world: View<'_>, direction: Direction, flow: &Flow, rule: &Rule) -> Outcome {
     if !port_matches(world, flow, rule) {
         return Outcome::Deny;
     }
@@ -116,7 +116,7 @@ fn admits(world: &World, direction: Direction, flow: &Flow, rule: &Rule) -> Outc
 
 /// `.ports[]`: "If this field is empty or missing, this rule matches all ports". A named port is
 /// looked up on the destination pod; its protocol must match too. Addresses have no named ports.
-fn port_matches(world: &World, flow: &Flow, rule: &Rule) -> bool {
+fn port_matches(world: View<'_>, flow: &Flow, rule: &Rule) -> bool {
     let Some(ports) = &rule.ports else {
         return true;
     };
@@ -137,7 +137,7 @@ fn port_matches(world: &World, flow: &Flow, rule: &Rule) -> bool {
 }
 
 /// `NetworkPolicyPeer`.
-fn peer_matches(world: &World, peer: &Peer, end: Endpoint) -> Outcome {
+fn peer_matches(world: View<'_>, peer: &Peer, end: Endpoint) -> Outcome {
     let found = match (peer, end) {
         (Peer::Pods { .. }, Endpoint::Address(_)) => Some(false),
         (Peer::Pods { namespaces, pods }, Endpoint::Pod(id)) => {
@@ -174,7 +174,7 @@ fn peer_matches(world: &World, peer: &Peer, end: Endpoint) -> Outcome {
     }
 }
 
-fn in_namespaces(world: &World, wanted: &NamespaceMatch, namespace: &str) -> bool {
+fn in_namespaces(world: View<'_>, wanted: &NamespaceMatch, namespace: &str) -> bool {
     match wanted {
         NamespaceMatch::Named(name) => name == namespace,
         NamespaceMatch::Selector(selector) => world

@@ -1,14 +1,15 @@
 //! What a receiver accepts (`istio.io, PeerAuthentication`).
 
+use super::View;
 use super::mesh::plain_cause;
-use crate::{Cause, Labels, Layer, MtlsMode, Outcome, PeerAuthentication, Pod, Subject, World};
+use crate::{Cause, Labels, Layer, MtlsMode, Outcome, PeerAuthentication, Pod, Subject};
 
 /// The mode of a workload's port, and the policy that sets it.
 ///
 /// Workload level over namespace level over mesh level; the oldest of each level; UNSET inherits;
 /// PERMISSIVE if nothing is set. A selector in the root namespace is ignored. `portLevelMtls` counts
 /// only in the workload-level policy, by container port.
-pub(super) fn mode(world: &World, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
+pub(super) fn mode(world: View<'_>, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
     let levels = levels(world, pod);
     let mut mode = MtlsMode::Permissive;
     let mut by = None;
@@ -32,7 +33,7 @@ pub(super) fn mode(world: &World, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
 /// PeerAuthentication becomes a DENY of callers without identity where the mode is STRICT; DISABLE is
 /// PERMISSIVE (`istio, ambient/authorization.go`). One combination is translated by halves: a port set to
 /// DISABLE in a policy without a mode of its own, under a STRICT parent. It is not guessed.
-pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Cause {
+pub(super) fn plaintext(world: View<'_>, pod: &Pod, port: u16) -> Cause {
     let (mode, mut cause) = mode(world, pod, port);
     let [mesh, namespace, workload] = levels(world, pod);
     let parent = [namespace, mesh].into_iter().flatten().find_map(|p| p.mode);
@@ -51,10 +52,10 @@ pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Cause {
 }
 
 /// The policies of the mesh, the namespace and the workload, the oldest of each.
-fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3] {
+fn levels<'w>(world: View<'w>, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3] {
     let root = world.mesh.root_namespace.as_str();
     let oldest = |wanted: &dyn Fn(&PeerAuthentication) -> bool| {
-        world.peer_authentications.iter().find(|p| wanted(p))
+        world.peer_authentications().find(|p| wanted(p))
     };
     let mesh = oldest(&|p| p.object.namespace == root && p.selector.0.is_empty());
     let namespace = oldest(&|p| {

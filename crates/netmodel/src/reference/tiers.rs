@@ -2,14 +2,12 @@
 //! (`network-policy-api, v1alpha2 ClusterNetworkPolicy, .spec.tier`).
 
 use super::admin::{self, Found};
-use super::{Half, network_policy, node, pod};
-use crate::{
-    Cause, Direction, Endpoint, Enforcement, Flow, Layer, Origin, Outcome, Pod, Tier, World,
-};
+use super::{Half, View, network_policy, node, pod};
+use crate::{Cause, Direction, Endpoint, Enforcement, Flow, Layer, Origin, Outcome, Pod, Tier};
 
 /// Whether the network lets a flow pass at one end: its policies, and whether the protocol is carried
 /// at all.
-pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
+pub(super) fn half(world: View<'_>, direction: Direction, flow: &Flow) -> Half {
     let mut half = policies(world, direction, flow);
     if !world.profile.carries(flow.protocol) {
         half.outcome = half.outcome.and(Outcome::Depends);
@@ -19,7 +17,7 @@ pub(super) fn half(world: &World, direction: Direction, flow: &Flow) -> Half {
     half
 }
 
-fn not_carried(world: &World, flow: &Flow) -> Cause {
+fn not_carried(world: View<'_>, flow: &Flow) -> Cause {
     let text = format!(
         "{} carries {} only if that is switched on",
         world.profile.plugin(),
@@ -30,7 +28,7 @@ fn not_carried(world: &World, flow: &Flow) -> Cause {
 
 /// Whether the policies of one end let a flow pass. Each direction is decided by itself: an Accept at
 /// the source says nothing about the destination (`.spec.egress[].action`).
-fn policies(world: &World, direction: Direction, flow: &Flow) -> Half {
+fn policies(world: View<'_>, direction: Direction, flow: &Flow) -> Half {
     let (subject, peer) = match direction {
         Direction::Ingress => (flow.destination, flow.source),
         Direction::Egress => (flow.source, flow.destination),
@@ -59,7 +57,7 @@ fn policies(world: &World, direction: Direction, flow: &Flow) -> Half {
 /// "NetworkPolicy always makes a final decision for selected pods. Further evaluation only happens for
 /// Pods not selected by a NetworkPolicy." Taken for each direction: a policy that says nothing about
 /// egress does not select a pod for egress.
-fn after_admin(world: &World, direction: Direction, flow: &Flow, subject: &Pod) -> Half {
+fn after_admin(world: View<'_>, direction: Direction, flow: &Flow, subject: &Pod) -> Half {
     let enforced = world.profile.cni.enforcement != Enforcement::NotEnforced;
     let isolating = network_policy::isolating(world, direction, subject);
     if enforced && !isolating.is_empty() {
@@ -119,7 +117,7 @@ impl Ends {
 }
 
 /// What no policy decides.
-fn exempt(world: &World, direction: Direction, subject: &Pod, peer: Endpoint) -> Option<Half> {
+fn exempt(world: View<'_>, direction: Direction, subject: &Pod, peer: Endpoint) -> Option<Half> {
     // Policies do not apply to pods on the host network (Kubernetes documentation, Network Policies,
     // "hostNetwork pods": in the most common implementation they are ignored; v1alpha2, .spec.subject:
     // "host-networked pods are not included in subject selection").
@@ -155,7 +153,7 @@ fn open(direction: Direction, text: String) -> Half {
     }
 }
 
-pub(super) fn is_own_node(world: &World, subject: &Pod, peer: Endpoint) -> bool {
+pub(super) fn is_own_node(world: View<'_>, subject: &Pod, peer: Endpoint) -> bool {
     let node = &subject.node_addresses.known;
     match peer {
         Endpoint::Address(address) => node.contains(&address),

@@ -5,6 +5,7 @@
 //! the field, and what is left empty by that matches nothing. A sidecar does the opposite.
 
 use super::Half;
+use super::View;
 use super::authorization::{
     Match, and, cause, listed, operation_has_http, or, parse_block, peer_in, service_account_is,
     string_matches, unlisted,
@@ -12,12 +13,12 @@ use super::authorization::{
 use super::peer_authentication::matches;
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, Endpoint, Operation,
-    Outcome, Pod, Source, World,
+    Outcome, Pod, Source,
 };
 
 /// One connection, as the ztunnel of its destination sees it.
 pub(super) struct Connection<'a> {
-    pub(super) world: &'a World,
+    pub(super) world: View<'a>,
     /// The pod that is reached, and its port.
     pub(super) receiver: &'a Pod,
     pub(super) port: u16,
@@ -110,8 +111,7 @@ impl Connection<'_> {
                     || p.object.namespace == self.world.mesh.root_namespace)
                 && matches(&p.selector, &self.receiver.labels)
         };
-        let policies = &self.world.authorization_policies;
-        policies.iter().filter(here).collect()
+        self.world.authorization_policies().filter(here).collect()
     }
 
     /// Rules are OR-ed; none never match.

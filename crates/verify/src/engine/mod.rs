@@ -5,6 +5,7 @@
 
 mod ambient;
 mod authorization;
+mod candidates;
 mod cells;
 mod client;
 mod endpoints;
@@ -30,6 +31,7 @@ pub(crate) use relation::Word;
 pub use tiers::AdminRuleId;
 
 use ambient::{Ambient, Crossing};
+use candidates::Concerned;
 use endpoints::Endpoints;
 use ipnet::IpNet;
 use palisade_netmodel::{
@@ -69,6 +71,8 @@ pub struct Engine<'w> {
     receivers: Vec<Option<mesh::Receiver<'w>>>,
     /// Captured pods and waypoints.
     ambient: Ambient<'w>,
+    /// What finds the objects that matter to a flow.
+    concerned: Concerned<'w>,
 }
 
 impl<'w> Engine<'w> {
@@ -96,6 +100,7 @@ impl<'w> Engine<'w> {
         let policies = Policies::new(world, &endpoints, &mut directory);
         let tiers = Tiers::new(world, &endpoints, &mut directory);
         let meshed = endpoints.ids().any(|e| endpoints.traits(e).proxy);
+        let concerned = Concerned::new(world, &endpoints, &mut directory, meshed);
         let classes = endpoints.ids().filter(|_| meshed);
         let pods = classes.filter_map(|e| policies::representative(world, &endpoints, e));
         let mut identities = mesh::Identities::new(world);
@@ -115,6 +120,7 @@ impl<'w> Engine<'w> {
             clients,
             receivers,
             ambient,
+            concerned,
         }
     }
 

@@ -290,7 +290,8 @@ impl Tiers {
         })
     }
 
-    fn policies_of(&self, subject: EndpointId) -> impl Iterator<Item = usize> {
+    /// The policies that select an endpoint.
+    pub(crate) fn policies_of(&self, subject: EndpointId) -> impl Iterator<Item = usize> {
         let signature = self.signature(subject);
         let tiers = signature
             .into_iter()
