@@ -77,7 +77,7 @@ impl Directory {
             seen.insert(file, now);
         }
         self.seen = seen;
-        changed |= texts.keep(&names);
+        changed |= texts.retain(|name| names.contains(name));
         Ok(if changed {
             Looked::Changed
         } else {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! directory ─┐                        ┌─► Kernel: the table, one transaction at a time
-//!            ├─► Texts ─► Keeper ─► Enforcer
-//!            │   last version that reads   └─► Status: metrics, readiness, log
+//! cluster   ─┴─► Texts ─► Keeper ─► Enforcer
+//!                last version that reads   └─► Status: metrics, readiness, log
 //! ```
 //!
 //! [`Kernel`] is the table in the kernel. [`Enforcer`] leads it from one policy set to the next, and keeps what
@@ -16,6 +16,7 @@ mod enforce;
 mod http;
 mod keeper;
 mod kernel;
+mod live;
 mod log;
 mod place;
 mod profile;
@@ -31,6 +32,7 @@ pub use enforce::{Enforcer, Report};
 pub use http::serve;
 pub use keeper::Keeper;
 pub use kernel::{Error, Kernel, is_ours};
+pub use live::Live;
 pub use log::{Level, Log};
 pub use place::own;
 pub use profile::profile;

@@ -8,7 +8,8 @@ use crate::profile::profile;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources, Text};
 use palisade_netmodel::World;
 use palisade_resources::{Input, Loaded, Options, Role, load};
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Texts by name: files of a directory, or objects of a cluster.
@@ -19,8 +20,10 @@ pub struct Texts {
 
 #[derive(Debug, Clone, Default)]
 struct Kept {
-    /// The last version that reads.
+    /// The last version that reads, or what stands in for it.
     good: Option<Arc<str>>,
+    /// Whether no version has ever been read, and something that closes stands in for it.
+    stands_in: bool,
     /// The version that there is, if it does not read, and why.
     bad: Option<(Option<Arc<str>>, String)>,
 }
@@ -49,12 +52,19 @@ impl Texts {
         let new = match why {
             None => Kept {
                 good: version,
+                stands_in: false,
                 bad: None,
             },
-            Some(why) => Kept {
-                good: kept.good.clone(),
-                bad: Some((version, why)),
-            },
+            Some(why) => {
+                let known = kept.good.is_some();
+                let closing = || closing(version.as_deref()?).map(Arc::from);
+                let good = kept.good.clone().or_else(closing);
+                Kept {
+                    stands_in: kept.stands_in || (!known && good.is_some()),
+                    good,
+                    bad: Some((version, why)),
+                }
+            }
         };
         let changed = !kept.same(&new);
         *kept = new;
@@ -66,10 +76,10 @@ impl Texts {
         self.all.remove(name).is_some()
     }
 
-    /// Forgets all texts but some.
-    pub fn keep(&mut self, names: &BTreeSet<String>) -> bool {
+    /// Forgets all texts but some, by their names.
+    pub fn retain(&mut self, stays: impl Fn(&str) -> bool) -> bool {
         let before = self.all.len();
-        self.all.retain(|name, _| names.contains(name));
+        self.all.retain(|name, _| stays(name));
         self.all.len() != before
     }
 
@@ -93,10 +103,12 @@ impl Texts {
         let mut texts = Vec::with_capacity(self.all.len());
         for (name, text) in &self.all {
             if let Some((_, why)) = &text.bad {
-                let kept = if text.good.is_some() {
-                    "its last good version stays in force"
-                } else {
-                    "no version of it is known, so nothing changes"
+                let kept = match (&text.good, text.stands_in) {
+                    (Some(_), true) => {
+                        "no version of it is known, so the pods that it selects are closed"
+                    }
+                    (Some(_), false) => "its last good version stays in force",
+                    (None, _) => "no version of it is known, so nothing changes",
                 };
                 told.push(format!("{why}; {kept}"));
             }
@@ -140,8 +152,32 @@ impl Kept {
     }
 
     fn same(&self, other: &Self) -> bool {
-        self.good == other.good && self.bad == other.bad
+        self.good == other.good && self.bad == other.bad && self.stands_in == other.stands_in
     }
+}
+
+/// What stands in for a NetworkPolicy that does not read: one without rules, for the pods that it selects or, if
+/// that does not read either, for all of its namespace. Only for an object by itself, in JSON, as the API server
+/// sends it.
+fn closing(text: &str) -> Option<String> {
+    let object: Value = serde_json::from_str(text).ok()?;
+    let text = |pointer: &str| object.pointer(pointer)?.as_str().map(str::to_owned);
+    if text("/kind")? != "NetworkPolicy" {
+        return None;
+    }
+    let all = json!({});
+    let selector = object.pointer("/spec/podSelector").unwrap_or(&all);
+    let policies = [selector, &all].map(|selector| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": text("/metadata/name"), "namespace": text("/metadata/namespace")},
+            "spec": {"podSelector": selector, "policyTypes": ["Ingress", "Egress"]},
+        })
+        .to_string()
+    });
+    let mut reads = policies.into_iter();
+    reads.find(|policy| unreadable("", policy).is_none())
 }
 
 /// Kinds beside those of policies, in the groups that policies belong to.
@@ -203,4 +239,73 @@ fn line(problem: &Diagnostic, name: &str, text: &str) -> String {
         problem.code.0,
         problem.title
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Texts;
+    use palisade_netmodel::{Direction, Labels};
+    use serde_json::json;
+
+    fn policy(spec: serde_json::Value) -> Result<String, String> {
+        Ok(json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": "web", "namespace": "shop"}, "spec": spec,
+        })
+        .to_string())
+    }
+
+    /// Whether the only policy lets nothing pass in both directions, and whom of two pods it selects.
+    fn closed(texts: &Texts) -> (bool, [bool; 2]) {
+        let world = texts.read().world.unwrap();
+        let [policy] = world.network_policies.as_slice() else {
+            panic!("{:?}", world.network_policies);
+        };
+        let none = [Direction::Ingress, Direction::Egress]
+            .iter()
+            .all(|d| policy.rules(*d).is_some_and(<[_]>::is_empty));
+        let labels = |app: &str| Labels::from_iter([("app".to_owned(), app.to_owned())]);
+        let selects = ["web", "db"].map(|app| policy.selects("shop", &labels(app)));
+        (none, selects)
+    }
+
+    #[test]
+    fn a_policy_that_was_never_read_closes_its_pods() {
+        let web = json!({"matchLabels": {"app": "web"}});
+        let newer = json!({"podSelector": web, "sealed": true});
+        let mut texts = Texts::default();
+        assert!(texts.put("web", policy(newer.clone())));
+        assert_eq!(closed(&texts), (true, [true, false]));
+        let told = texts.read().told.join("");
+        assert!(
+            told.contains("PAL0020") && told.contains("are closed"),
+            "{told}"
+        );
+
+        // Whom it selects cannot be read either: all of its namespace.
+        let mut texts = Texts::default();
+        texts.put("web", policy(json!({"podSelector": {"matchLabels": 7}})));
+        assert_eq!(closed(&texts), (true, [true, true]));
+
+        // One that reads takes the place of what stood in, and stays when another one does not.
+        texts.put(
+            "web",
+            policy(json!({"podSelector": web, "policyTypes": ["Ingress"]})),
+        );
+        assert_eq!(closed(&texts), (false, [true, false]));
+        texts.put("web", policy(newer));
+        assert_eq!(closed(&texts), (false, [true, false]));
+        assert!(texts.read().told.join("").contains("stays in force"));
+    }
+
+    #[test]
+    fn a_policy_of_administrators_that_was_never_read_holds_everything() {
+        let mut texts = Texts::default();
+        let object = json!({
+            "apiVersion": "policy.networking.k8s.io/v1alpha9", "kind": "ClusterNetworkPolicy",
+            "metadata": {"name": "all"}, "spec": {},
+        });
+        texts.put("all", Ok(object.to_string()));
+        assert!(texts.read().world.is_none());
+    }
 }

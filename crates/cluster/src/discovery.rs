@@ -94,6 +94,19 @@ impl Served {
         Ok(served)
     }
 
+    /// Asks the server about one group.
+    pub(crate) async fn of(server: &Server, wanted: &str) -> Result<Self, Diagnostic> {
+        let mut served = Self::default();
+        let groups: Groups = server
+            .json("/apis")
+            .await
+            .map_err(|problem| problems::no_discovery(server, "/apis", problem))?;
+        for group in groups.groups.into_iter().filter(|g| g.name == wanted) {
+            served.group(server, group).await?;
+        }
+        Ok(served)
+    }
+
     async fn group(&mut self, server: &Server, group: Group) -> Result<(), Diagnostic> {
         let mut names: Vec<String> = group.versions.into_iter().map(|v| v.version).collect();
         if let Some(preferred) = group.preferred_version {
@@ -148,6 +161,12 @@ impl Served {
         };
         let silent = self.silent.iter().filter(|(group, _)| matters(group));
         silent.map(|(_, told)| told.clone()).collect()
+    }
+
+    /// Why the resources of a group could not be read, if they could not.
+    pub(crate) fn silence(&self, group: &str) -> Option<&Diagnostic> {
+        let mut silent = self.silent.iter();
+        silent.find(|(name, _)| name == group).map(|(_, told)| told)
     }
 
     /// Where a wanted kind is listed. `Err` if it is not served: with something to tell if that matters.

@@ -62,6 +62,20 @@ impl Problem {
     }
 }
 
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(status, said) => write!(f, "status {status}: {said}"),
+            Self::Garbage(said) => write!(f, "what it says is no Kubernetes API: {said}"),
+            Self::Broken(said) | Self::Unreachable(said) | Self::Credentials(said) => {
+                f.write_str(said)
+            }
+            Self::Slow(time) => write!(f, "no answer in {} s", time.as_secs()),
+            Self::TooLarge => f.write_str("the answer is too large"),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Status {
     #[serde(default)]
@@ -93,7 +107,17 @@ impl Server {
         serde_json::from_slice(&bytes).map_err(|error| Problem::Garbage(error.to_string()))
     }
 
+    /// The answer to a GET as it comes, for as long as it comes; its start must come in time.
+    pub(crate) async fn open(&self, path: &str) -> Result<Body, Problem> {
+        let answer = tokio::time::timeout(self.timeout, self.send(path)).await;
+        answer.map_err(|_| Problem::Slow(self.timeout))?
+    }
+
     async fn get(&self, path: &str) -> Result<Vec<u8>, Problem> {
+        collect(self.send(path).await?, MAX_ANSWER).await
+    }
+
+    async fn send(&self, path: &str) -> Result<Body, Problem> {
         let request = http::Request::get(path)
             .header(http::header::ACCEPT, "application/json")
             .body(Body::empty())
@@ -111,7 +135,7 @@ impl Server {
                 words(&said.unwrap_or_default()),
             ));
         }
-        collect(response.into_body(), MAX_ANSWER).await
+        Ok(response.into_body())
     }
 }
 

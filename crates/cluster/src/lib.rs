@@ -1,6 +1,6 @@
 //! Objects of a live cluster as texts: found by discovery, listed page by page, never changed.
 //!
-//! [`read`] sends GET requests alone. What it gives are the texts that a reader of manifests takes, so that
+//! [`read`] sends GET requests alone; [`watch`] does too, and holds them open. What it gives are the texts that a reader of manifests takes, so that
 //! a cluster and its manifests are the same world by construction.
 
 mod access;
@@ -12,6 +12,7 @@ mod proxy;
 pub mod role;
 mod trim;
 mod wants;
+pub mod watch;
 
 pub use access::Access;
 

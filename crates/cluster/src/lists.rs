@@ -85,7 +85,7 @@ async fn pages(
     Err(Problem::TooLarge)
 }
 
-fn address(want: &Want, resource: &Resource, token: &str) -> String {
+pub(crate) fn address(want: &Want, resource: &Resource, token: &str) -> String {
     let mut out = format!("{}?limit={PAGE}", resource.path);
     if let Some(name) = want.only {
         out.push_str("&fieldSelector=metadata.name%3D");
@@ -99,7 +99,7 @@ fn address(want: &Want, resource: &Resource, token: &str) -> String {
 }
 
 /// A word as a value in a query (RFC 3986, section 2.3: what needs no escape).
-fn escaped(word: &str) -> String {
+pub(crate) fn escaped(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let escape = |byte: u8| match plain(byte) {
         true => char::from(byte).to_string(),
@@ -109,7 +109,11 @@ fn escaped(word: &str) -> String {
 }
 
 /// An item as an object of its own. Items of a list leave their type to it.
-fn object(want: &Want, resource: &Resource, mut item: Value) -> Result<Option<Object>, Problem> {
+pub(crate) fn object(
+    want: &Want,
+    resource: &Resource,
+    mut item: Value,
+) -> Result<Option<Object>, Problem> {
     let Value::Object(fields) = &mut item else {
         return Err(Problem::Garbage("an item is not an object".to_owned()));
     };

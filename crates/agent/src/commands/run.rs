@@ -5,22 +5,32 @@ use crate::directory::{Directory, Looked};
 use crate::enforce::Enforcer;
 use crate::http;
 use crate::keeper::Keeper;
+use crate::live::Live;
 use crate::log::{Level, Log};
 use crate::status::Shared;
 use clap::Args;
+use palisade_cluster::Access;
+use palisade_cluster::watch::watch;
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Enforce until ended. The rules stay in the kernel when this ends, however it comes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Take objects from the manifests of a directory, and follow their changes.
-    #[arg(long, value_name = "DIR")]
-    directory: PathBuf,
+    /// Take objects from the manifests of a directory, and follow their changes. Without it, from the API server.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kubeconfig", "context"])]
+    directory: Option<PathBuf>,
+    /// The kubeconfig; without one, the usual places, then the service account of this pod.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig.
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
     /// The Node that this is.
     #[arg(long, value_name = "NAME", env = "NODE_NAME")]
     node: String,
@@ -33,6 +43,9 @@ pub(super) struct Arguments {
 
 /// How often a directory is looked at; rather a tenth of the time if that takes long.
 const LOOK: Duration = Duration::from_millis(30);
+/// How long changes are gathered after an update; and the longest wait for an answer of the API server.
+const TOGETHER: Duration = Duration::from_millis(20);
+const ANSWER: Duration = Duration::from_secs(30);
 /// After which time something that could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 /// How often the kernel's table is compared with what was left there.
@@ -55,7 +68,50 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         ],
     );
     let keeper = Keeper::new(enforcer, arguments.node.clone(), status, log);
-    follow(Directory::new(&arguments.directory), keeper)
+    match &arguments.directory {
+        Some(directory) => follow(Directory::new(directory), keeper),
+        None => listen(arguments, keeper),
+    }
+}
+
+/// Enforces what the API server says, until there is nobody any more who asks it.
+fn listen(arguments: &Arguments, mut keeper: Keeper) -> Result<(), Failure> {
+    let access = Access {
+        kubeconfig: arguments.kubeconfig.clone(),
+        context: arguments.context.clone(),
+        timeout: ANSWER,
+    };
+    let (send, events) = channel();
+    let asking = thread::spawn(move || watch(&access, &send));
+    let (mut live, mut dirty) = (Live::default(), false);
+    let (mut tried, mut checked) = (Instant::now(), Instant::now());
+    loop {
+        let first = match events.recv_timeout(CHECK.min(AGAIN)) {
+            Err(RecvTimeoutError::Disconnected) => break,
+            event => event.ok(),
+        };
+        // The first event at once; those that come meanwhile together.
+        for (kind, event) in first.into_iter().chain(events.try_iter()) {
+            dirty |= live.take(kind, event, &mut keeper.texts);
+        }
+        keeper.source(live.heard());
+        let again = keeper.is_held() && tried.elapsed() >= AGAIN;
+        if live.is_whole() && (dirty || again) {
+            keeper.turn();
+            (dirty, tried) = (false, Instant::now());
+            thread::sleep(TOGETHER);
+        }
+        if checked.elapsed() >= CHECK {
+            keeper.check();
+            checked = Instant::now();
+        }
+    }
+    match asking.join() {
+        Ok(Err(told)) => Err(Failure::Environment(told.plain_text())),
+        _ => Err(Failure::Environment(
+            "nobody asks the API server any more".to_owned(),
+        )),
+    }
 }
 
 /// Enforces what a directory says, for ever.

@@ -3,9 +3,8 @@
 use crate::support::Node;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-const CLUSTER: &str = r"
+pub(crate) const CLUSTER: &str = r"
 apiVersion: v1
 kind: Node
 metadata: {name: here}
@@ -23,7 +22,7 @@ spec: {containers: [{name: web}]}
 status: {phase: Running, podIPs: [{ip: 10.1.0.7}], hostIPs: [{ip: 192.168.0.1}]}
 ";
 
-fn policy(port: u16) -> String {
+pub(crate) fn policy(port: u16) -> String {
     format!(
         r"
 apiVersion: networking.k8s.io/v1
@@ -35,20 +34,6 @@ spec:
   ingress: [{{ports: [{{port: {port}}}]}}]
 "
     )
-}
-
-/// Waits until a table says something.
-#[track_caller]
-fn table_says(node: &Node, words: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
-    loop {
-        let table = node.table().unwrap_or_default();
-        if table.contains(words) {
-            return;
-        }
-        assert!(Instant::now() < end, "no {words:?} in {table}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn text(path: &Path) -> &str {
@@ -66,10 +51,10 @@ fn the_table_follows_the_directory_and_stays_when_the_daemon_dies() {
     let arguments = ["--directory", directory, "--node", "here"];
     let mut daemon = node.daemon(&arguments);
     daemon.wait("enforced");
-    table_says(&node, "tcp dport 80 ");
-    table_says(&node, "10.1.0.0/24");
+    node.says("tcp dport 80 ", true);
+    node.says("10.1.0.0/24", true);
     fs::write(&file, policy(81)).unwrap();
-    table_says(&node, "tcp dport 81 ");
+    node.says("tcp dport 81 ", true);
     daemon.kill();
     let left = node.table().unwrap();
 
@@ -142,7 +127,7 @@ fn what_does_not_read_leaves_the_last_state_and_is_told() {
     );
     fs::write(inner.join("policy.yaml"), policy(82)).unwrap();
     daemon.wait("as declared again");
-    table_says(&node, "tcp dport 82 ");
+    node.says("tcp dport 82 ", true);
 
     fs::rename(&inner, place.path().join("gone")).unwrap();
     daemon.wait("the source of policies is lost, and what it said last stays in force");
@@ -164,7 +149,7 @@ fn nothing_is_enforced_before_the_node_is_known() {
     assert_eq!(node.table(), None);
     fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
     daemon.wait("enforced");
-    table_says(&node, "tcp dport 80 ");
+    node.says("tcp dport 80 ", true);
 }
 
 #[test]
@@ -178,7 +163,7 @@ fn a_table_that_somebody_changed_is_filled_anew() {
     assert!(node.run("nft", &["flush", "ruleset"]).status.success());
     assert_eq!(node.table(), None);
     daemon.wait("somebody changed the table, and it is filled anew");
-    table_says(&node, "tcp dport 80 ");
+    node.says("tcp dport 80 ", true);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! right to make one, a test is skipped, and fails under `CI=true`.
 
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod directory;
 #[cfg(test)]
 mod support;

@@ -9,8 +9,36 @@ use std::time::{Duration, Instant};
 /// Longest wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A node: a network namespace.
-pub(crate) struct Node(Child);
+/// A node: a network namespace, which a process holds, or that of this process.
+pub(crate) struct Node(Option<Child>);
+
+/// Set in a child that is inside of a namespace of its own.
+const INSIDE: &str = "PALISADE_TEST_INSIDE";
+
+/// Runs a test as the only one of a child in a network namespace, so that servers of the test are there too. `test`
+/// is its whole name.
+#[track_caller]
+pub(crate) fn inside(test: &str, body: impl FnOnce(&Node)) {
+    if std::env::var_os(INSIDE).is_some() {
+        return body(&Node(None));
+    }
+    if Node::new().is_none() {
+        return;
+    }
+    let own = std::env::current_exe().expect("the test knows itself");
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--net", "--kill-child"])
+        .args(["sh", "-c", "ip link set lo up && exec \"$0\" \"$@\""])
+        .arg(own)
+        .args([test, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .expect("unshare runs");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "in its namespace: {said}");
+    assert!(said.contains("1 passed"), "no test is named {test}: {said}");
+}
 
 impl Node {
     /// Makes one; `None` if the rights are missing.
@@ -35,7 +63,7 @@ impl Node {
         });
         let nft = Command::new("nft").arg("--version").output().is_ok();
         match (holder, ready, nft) {
-            (Some(holder), Some(()), true) => Some(Self(holder)),
+            (Some(holder), Some(()), true) => Some(Self(Some(holder))),
             _ => {
                 let must = std::env::var_os("CI").is_some();
                 assert!(!must, "no network namespace can be made, or nft is missing");
@@ -46,11 +74,14 @@ impl Node {
     }
 
     fn enter(&self, program: &str) -> Command {
+        let Some(holder) = &self.0 else {
+            return Command::new(program);
+        };
         // `unshare` forks for --kill-child: the namespace is that of its child.
-        let children = format!("/proc/{0}/task/{0}/children", self.0.id());
+        let children = format!("/proc/{0}/task/{0}/children", holder.id());
         let children = std::fs::read_to_string(children).unwrap_or_default();
         let target = children.split_whitespace().next().map(str::to_owned);
-        let target = target.unwrap_or_else(|| self.0.id().to_string());
+        let target = target.unwrap_or_else(|| holder.id().to_string());
         let mut command = Command::new("nsenter");
         command
             .args([
@@ -90,6 +121,20 @@ impl Node {
         listed.then(|| String::from_utf8(output.stdout).expect("text"))
     }
 
+    /// Waits until the table says something, or does not say it.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str, wanted: bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let table = self.table().unwrap_or_default();
+            if table.contains(words) == wanted {
+                return;
+            }
+            assert!(Instant::now() < end, "{words:?} is not {wanted} in {table}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts the daemon.
     pub(crate) fn daemon(&self, arguments: &[&str]) -> Daemon {
         let mut child = self
@@ -115,8 +160,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        if let Some(holder) = &mut self.0 {
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
     }
 }
 

@@ -70,6 +70,16 @@ impl Answer {
             fault: None,
         }
     }
+
+    /// One value on each line.
+    pub(super) fn lines(values: Vec<Value>) -> Self {
+        let lines = values.iter().map(|value| format!("{value}\n"));
+        Self {
+            status: 200,
+            body: lines.collect::<String>().into_bytes(),
+            fault: None,
+        }
+    }
 }
 
 trait Stream: Read + Write {}

@@ -1,8 +1,10 @@
 //! A small Kubernetes API server for tests: discovery and lists with pages, over HTTP or TLS, from the objects of
 //! manifests. It remembers every request, and a test may make it fail in any way.
 //!
-//! It is a model: it knows GET alone, no authorisation, no watches, and no resource but those in [`resources`].
+//! It is a model: it knows GET alone, no authorisation, and no resource but those in [`resources`]. Objects may change
+//! while it runs, and watches tell it; each ends after what it tells, or after a moment of nothing.
 
+mod held;
 mod http;
 mod objects;
 mod resources;
@@ -10,6 +12,7 @@ mod resources;
 pub use http::{Fault, Request};
 pub use objects::objects;
 
+use held::Held;
 use http::Answer;
 use resources::Resource;
 use serde_json::{Value, json};
@@ -17,8 +20,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// The authority that signed the certificate of the server, as PEM.
 pub const AUTHORITY: &str = include_str!("tls/ca.pem");
@@ -77,6 +81,7 @@ impl std::fmt::Debug for Setup {
 /// What the threads of a server share.
 struct Shared {
     setup: Setup,
+    held: Mutex<Held>,
     resources: Vec<Resource>,
     requests: Mutex<Vec<Request>>,
     stop: AtomicBool,
@@ -107,6 +112,7 @@ impl ApiServer {
         let address = listener.local_addr()?;
         let resources = resources::served(&setup.objects);
         let shared = Arc::new(Shared {
+            held: Mutex::new(Held::new(setup.objects.clone())),
             setup,
             resources,
             requests: Mutex::default(),
@@ -155,6 +161,21 @@ impl ApiServer {
     /// The file cannot be written.
     pub fn write_kubeconfig(&self, path: &Path) -> io::Result<()> {
         std::fs::write(path, self.kubeconfig(&json!({}), &json!({})))
+    }
+
+    /// Creates an object, or puts another version in its place.
+    pub fn put(&self, object: Value) {
+        self.shared.held().put(object);
+    }
+
+    /// Deletes an object.
+    pub fn delete(&self, object: &Value) {
+        self.shared.held().delete(object);
+    }
+
+    /// Forgets what happened until now: watches from an earlier version are refused.
+    pub fn compact(&self) {
+        self.shared.held().compact();
     }
 
     /// The requests so far.
@@ -217,6 +238,9 @@ impl Shared {
         if request.method != "GET" {
             return status(405, "this server is read only");
         }
+        if let Some(told) = self.watch(request) {
+            return told;
+        }
         let found = match request.path.as_str() {
             "/api" => Some(json!({"kind": "APIVersions", "versions": ["v1"]})),
             "/apis" => Some(resources::groups(&self.resources)),
@@ -230,10 +254,35 @@ impl Shared {
         }
     }
 
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened to a resource, once something has.
+    fn watch(&self, request: &Request) -> Option<Answer> {
+        let resource = self.resources.iter().find(|r| r.list() == request.path)?;
+        request.value("watch").filter(|watch| watch == "1")?;
+        let since = request.value("resourceVersion")?.parse().ok()?;
+        for _ in 0..WATCH {
+            let told = self.held().since(since, resource);
+            if told.as_ref().is_none_or(|lines| !lines.is_empty())
+                || self.stop.load(Ordering::SeqCst)
+            {
+                return Some(
+                    told.map_or_else(|| status(410, "too old resource version"), Answer::lines),
+                );
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Some(Answer::lines(Vec::new()))
+    }
+
     /// A page of a list.
     fn list(&self, path: &str, request: &Request) -> Option<Value> {
         let resource = self.resources.iter().find(|r| r.list() == path)?;
-        let items = objects::of(&self.setup.objects, resource);
+        let held = self.held();
+        let (items, version) = (held.list(resource), held.version());
+        drop(held);
         let items: Vec<Value> = match request.value("fieldSelector") {
             Some(selector) => {
                 let name = selector.strip_prefix("metadata.name=")?.to_owned();
@@ -257,11 +306,14 @@ impl Shared {
         Some(json!({
             "kind": format!("{}List", resource.kind),
             "apiVersion": resource.api_version(),
-            "metadata": {"resourceVersion": "7", "continue": next},
+            "metadata": {"resourceVersion": version.to_string(), "continue": next},
             "items": rest.into_iter().take(size).collect::<Vec<Value>>(),
         }))
     }
 }
+
+/// How often a watch looks whether something happened.
+const WATCH: usize = 20;
 
 /// How the tokens of pages start: with characters that a query must escape.
 const TOKEN: &str = "a+b/c=&";

@@ -37,18 +37,16 @@ fn json(node: Node<'_>) -> Value {
     }
 }
 
-/// The objects of a resource as items of its list: without their type, with what the server adds.
-pub(super) fn of(objects: &[Value], resource: &Resource) -> Vec<Value> {
-    let ours = |object: &&Value| {
-        let api_version = object.get("apiVersion").and_then(Value::as_str);
-        let split = api_version.and_then(|text| text.rsplit_once('/'));
-        split.map_or("", |(group, _)| group) == resource.group
-            && object.get("kind").and_then(Value::as_str) == Some(&resource.kind)
-    };
-    objects.iter().filter(ours).cloned().map(stored).collect()
+/// Whether an object is of a resource.
+pub(super) fn is_of(object: &Value, resource: &Resource) -> bool {
+    let api_version = object.get("apiVersion").and_then(Value::as_str);
+    let split = api_version.and_then(|text| text.rsplit_once('/'));
+    split.map_or("", |(group, _)| group) == resource.group
+        && object.get("kind").and_then(Value::as_str) == Some(&resource.kind)
 }
 
-fn stored(mut object: Value) -> Value {
+/// An object as an item of a list: without its type, with what the server adds.
+pub(super) fn stored(mut object: Value, version: u64) -> Value {
     let Value::Object(fields) = &mut object else {
         return object;
     };
@@ -58,7 +56,10 @@ fn stored(mut object: Value) -> Value {
         let manager = json!([{"manager": "kubectl", "fieldsV1": {"f:spec": {"f:unknown": {}}}}]);
         meta.insert("managedFields".to_owned(), manager);
         meta.insert("uid".to_owned(), Value::from("0b9c"));
-        meta.insert("resourceVersion".to_owned(), Value::from("7"));
+        meta.insert(
+            "resourceVersion".to_owned(),
+            Value::from(version.to_string()),
+        );
     }
     object
 }
