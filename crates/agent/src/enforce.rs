@@ -1,6 +1,7 @@
 //! From one policy set to the next.
 
 use crate::conntrack::Conntrack;
+use crate::culprits::culprits;
 use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
 use palisade_netmodel::World;
@@ -73,8 +74,31 @@ impl Enforcer {
     ///
     /// If the kernel refuses it. What was in force before stays so.
     pub fn enforce(&mut self, world: &World, node: &Node) -> Result<Report, Error> {
-        let Built { ruleset, refused } = build(world, node, &self.settings);
-        let filled_anew = self.apply(&ruleset)?;
+        self.put(world, node, build(world, node, &self.settings))
+    }
+
+    /// Makes a ruleset the one in force, which is built of a world and a node. If the kernel does not take all of it,
+    /// the pods whose rules it does not take are closed, and the rest is in force.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses it whoever is closed. What was in force before stays so.
+    pub fn put(&mut self, world: &World, node: &Node, built: Built) -> Result<Report, Error> {
+        let Built {
+            mut ruleset,
+            mut refused,
+        } = built;
+        let filled_anew = match self.apply(&ruleset) {
+            Ok(filled_anew) => filled_anew,
+            Err(error) => {
+                let closed = self.culprits(&ruleset).ok_or_else(|| error.clone())?;
+                refused.extend(closed_pods(world, &ruleset, &closed, &error));
+                refused.sort();
+                refused.dedup();
+                ruleset = ruleset.closing(&closed);
+                self.apply(&ruleset)?
+            }
+        };
         self.applied = Some(ruleset);
         self.node.clone_from(&node.addresses);
         Ok(Report {
@@ -98,6 +122,15 @@ impl Enforcer {
         }
     }
 
+    /// The chains that the kernel does not take. It is asked, and nothing happens.
+    fn culprits(&self, ruleset: &Ruleset) -> Option<BTreeSet<String>> {
+        let present = self.kernel.present().ok()?;
+        culprits(ruleset, &mut |fewer| {
+            let update = fewer.update_from_names(&present);
+            self.kernel.check(&update.steps().concat()).is_ok()
+        })
+    }
+
     /// Changes what is different; if the table is not as it was left, fills it anew.
     fn apply(&mut self, ruleset: &Ruleset) -> Result<bool, Error> {
         if let Some(applied) = self.applied.take()
@@ -109,4 +142,27 @@ impl Enforcer {
         self.kernel.update(&ruleset.update_from_names(&present))?;
         Ok(true)
     }
+}
+
+/// The pods whose addresses lead to chains that the kernel does not take.
+fn closed_pods(
+    world: &World,
+    ruleset: &Ruleset,
+    closed: &BTreeSet<String>,
+    error: &Error,
+) -> Vec<Refused> {
+    let mut out = Vec::new();
+    for (address, head) in ruleset.maps.values().flat_map(|map| &map.elements) {
+        if !closed.contains(head) {
+            continue;
+        }
+        let policies = ruleset.chains.get(head).map(|chain| chain.comment.as_str());
+        let policies = policies.unwrap_or_default();
+        let cause = error.cause.desc();
+        let why = format!("the kernel does not take the rules of {policies}: {cause}");
+        let mut pods = world.pods.iter();
+        let pod = pods.find(|pod| pod.addresses.known.contains(address));
+        out.extend(pod.map(|pod| Refused::Pod(pod.object(), why)));
+    }
+    out
 }

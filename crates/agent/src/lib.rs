@@ -11,6 +11,7 @@
 
 mod commands;
 mod conntrack;
+mod culprits;
 mod directory;
 mod enforce;
 mod http;
@@ -27,6 +28,7 @@ mod texts;
 
 pub use commands::main;
 pub use conntrack::{Connection, Conntrack, Tuple};
+pub use culprits::culprits;
 pub use directory::{Directory, Looked};
 pub use enforce::{Enforcer, Report};
 pub use http::serve;

@@ -247,7 +247,7 @@ mod tests {
     use palisade_netmodel::{Direction, Labels};
     use serde_json::json;
 
-    fn policy(spec: serde_json::Value) -> Result<String, String> {
+    fn policy(spec: &serde_json::Value) -> Result<String, String> {
         Ok(json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": "web", "namespace": "shop"}, "spec": spec,
@@ -274,7 +274,7 @@ mod tests {
         let web = json!({"matchLabels": {"app": "web"}});
         let newer = json!({"podSelector": web, "sealed": true});
         let mut texts = Texts::default();
-        assert!(texts.put("web", policy(newer.clone())));
+        assert!(texts.put("web", policy(&newer)));
         assert_eq!(closed(&texts), (true, [true, false]));
         let told = texts.read().told.join("");
         assert!(
@@ -284,16 +284,16 @@ mod tests {
 
         // Whom it selects cannot be read either: all of its namespace.
         let mut texts = Texts::default();
-        texts.put("web", policy(json!({"podSelector": {"matchLabels": 7}})));
+        texts.put("web", policy(&json!({"podSelector": {"matchLabels": 7}})));
         assert_eq!(closed(&texts), (true, [true, true]));
 
         // One that reads takes the place of what stood in, and stays when another one does not.
         texts.put(
             "web",
-            policy(json!({"podSelector": web, "policyTypes": ["Ingress"]})),
+            policy(&json!({"podSelector": web, "policyTypes": ["Ingress"]})),
         );
         assert_eq!(closed(&texts), (false, [true, false]));
-        texts.put("web", policy(newer));
+        texts.put("web", policy(&newer));
         assert_eq!(closed(&texts), (false, [true, false]));
         assert!(texts.read().told.join("").contains("stays in force"));
     }

@@ -1,7 +1,7 @@
 //! Objects of a live cluster as texts: found by discovery, listed page by page, never changed.
 //!
-//! [`read`] sends GET requests alone; [`watch`] does too, and holds them open. What it gives are the texts that a reader of manifests takes, so that
-//! a cluster and its manifests are the same world by construction.
+//! [`read`] and [`watch`] send GET requests alone. What they give are the texts that a reader of manifests takes, so
+//! that a cluster and its manifests are the same world by construction.
 
 mod access;
 mod discovery;

@@ -2,7 +2,7 @@
 //!
 //! A watch that ends goes on from the last version that was seen; if the server does not have that any more (410), or
 //! says what the API does not say, everything is listed again. What cannot be heard is told, and tried again after
-//! a pause that grows. Whatever comes between is silence: nobody is told that objects are gone unless the server says so.
+//! a pause that grows. Whatever comes between is silence: objects are gone if the server says so, and only then.
 
 use crate::discovery::{Resource, Served};
 use crate::http::{Problem, Server, chain};
@@ -182,7 +182,7 @@ impl Follower {
                 self.resource = None;
                 return Ok(());
             }
-            listed => listed.map_err(|p| self.problem(p))?,
+            listed => listed.map_err(|p| self.problem(&p))?,
         };
         self.resource = Some(resource.clone());
         self.tell(Event::Listed(objects))?;
@@ -252,22 +252,22 @@ impl Follower {
         let mut body = match self.server.open(&path).await {
             Ok(body) => body,
             Err(Problem::Refused(GONE, _)) => return Ok(Ended::Stale),
-            Err(problem) => return Err(self.problem(problem)),
+            Err(problem) => return Err(self.problem(&problem)),
         };
         self.well()?;
         let mut lines = Lines::default();
         loop {
-            let Some(bytes) = next(&mut body).await.map_err(|p| self.problem(p))? else {
+            let Some(bytes) = next(&mut body).await.map_err(|p| self.problem(&p))? else {
                 if lines.rest.is_empty() {
                     return Ok(Ended::Well);
                 }
                 let said = "it ends in the middle of an event".to_owned();
-                return Err(self.problem(Problem::Broken(said)));
+                return Err(self.problem(&Problem::Broken(said)));
             };
-            lines.add(&bytes).map_err(|p| self.problem(p))?;
+            lines.add(&bytes).map_err(|p| self.problem(&p))?;
             while let Some(line) = lines.next() {
                 let said = serde_json::from_slice::<Said>(&line)
-                    .map_err(|e| self.problem(Problem::Garbage(e.to_string())))?;
+                    .map_err(|e| self.problem(&Problem::Garbage(e.to_string())))?;
                 if self.said(resource, said, version)? {
                     return Ok(Ended::Stale);
                 }
@@ -291,20 +291,20 @@ impl Follower {
                 GONE => Ok(true),
                 code => {
                     let problem = Problem::Refused(code, words.unwrap_or_default().to_owned());
-                    Err(self.problem(problem))
+                    Err(self.problem(&problem))
                 }
             };
         }
         let new = said.object.pointer("/metadata/resourceVersion");
         let Some(new) = new.and_then(Value::as_str).map(str::to_owned) else {
-            return Err(self.problem(garbage("an event without a version")));
+            return Err(self.problem(&garbage("an event without a version")));
         };
         if said.kind != "BOOKMARK" {
-            let found = object(&self.want, resource, said.object).map_err(|p| self.problem(p))?;
+            let found = object(&self.want, resource, said.object).map_err(|p| self.problem(&p))?;
             let event = match (said.kind.as_str(), found) {
                 ("ADDED" | "MODIFIED", Some(object)) => Event::Put(object),
                 ("DELETED", Some(object)) => Event::Gone(object.name),
-                _ => return Err(self.problem(garbage("an event of an unknown type"))),
+                _ => return Err(self.problem(&garbage("an event of an unknown type"))),
             };
             self.tell(event)?;
         }
@@ -333,7 +333,7 @@ impl Follower {
             .map_err(|_| Stop::Unwanted)
     }
 
-    fn problem(&self, problem: Problem) -> Stop {
+    fn problem(&self, problem: &Problem) -> Stop {
         Stop::Problem(format!(
             "{} of `{}`: {problem}",
             self.kind, self.server.name

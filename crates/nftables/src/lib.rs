@@ -27,6 +27,7 @@
 
 mod addresses;
 mod build;
+mod close;
 mod model;
 mod names;
 mod netlink;

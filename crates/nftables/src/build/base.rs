@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Where refused packets end.
-pub(super) const DENY: &str = "deny";
+pub(crate) const DENY: &str = "deny";
 /// Where the packets of connections end that are not let pass any more, or that began before they could be
 /// judged.
 pub(super) const CUT: &str = "cut";

@@ -12,6 +12,7 @@ mod sets;
 mod signature;
 
 use crate::model::{Family, Map, Ruleset, Side};
+pub(crate) use base::DENY;
 use chains::Chains;
 use cluster::Cluster;
 use ipnet::IpNet;

@@ -72,7 +72,7 @@ impl Answer {
     }
 
     /// One value on each line.
-    pub(super) fn lines(values: Vec<Value>) -> Self {
+    pub(super) fn lines(values: &[Value]) -> Self {
         let lines = values.iter().map(|value| format!("{value}\n"));
         Self {
             status: 200,

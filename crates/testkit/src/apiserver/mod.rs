@@ -268,13 +268,14 @@ impl Shared {
             if told.as_ref().is_none_or(|lines| !lines.is_empty())
                 || self.stop.load(Ordering::SeqCst)
             {
-                return Some(
-                    told.map_or_else(|| status(410, "too old resource version"), Answer::lines),
-                );
+                return Some(told.map_or_else(
+                    || status(410, "too old resource version"),
+                    |lines| Answer::lines(&lines),
+                ));
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Some(Answer::lines(Vec::new()))
+        Some(Answer::lines(&[]))
     }
 
     /// A page of a list.

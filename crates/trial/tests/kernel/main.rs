@@ -14,6 +14,8 @@ mod leak;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod revocation;
 #[cfg(test)]
 mod small;

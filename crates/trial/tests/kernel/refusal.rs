@@ -1,0 +1,119 @@
+//! Rules that the kernel does not take close the pods that they are for, and nobody else.
+
+use crate::support::{bare_nodes, nft, with_rights};
+use palisade_agent::{Enforcer, Kernel, Texts};
+use palisade_netmodel::World;
+use palisade_nftables::{Built, Node, Operation, Refused, Rule, Settings, Verdict, build};
+
+/// Pods, each selected by a policy of its own.
+fn world(pods: u8) -> World {
+    let text = (1..=pods).map(|number| {
+        format!(
+            r"
+apiVersion: v1
+kind: Pod
+metadata: {{name: pod-{number}, namespace: shop, labels: {{app: a{number}}}}}
+spec: {{containers: [{{name: c}}]}}
+status: {{phase: Running, podIPs: [{{ip: 10.0.0.{number}}}], hostIPs: [{{ip: 192.168.0.1}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: policy-{number}, namespace: shop}}
+spec: {{podSelector: {{matchLabels: {{app: a{number}}}}}, ingress: [{{ports: [{{port: {number}}}]}}]}}
+---
+"
+        )
+    });
+    let mut texts = Texts::default();
+    texts.put("world", Ok(text.collect()));
+    let reading = texts.read();
+    reading
+        .world
+        .unwrap_or_else(|| panic!("{:?}", reading.told))
+}
+
+/// A ruleset in which the rules of some pods jump to where there is nothing.
+fn broken(world: &World, node: &Node, pods: &[u8]) -> Built {
+    let mut built = build(world, node, &Settings::default());
+    for number in pods {
+        let map = &built.ruleset.maps["ingress4"];
+        let head = map.elements[&[10, 0, 0, *number].into()].clone();
+        let nowhere = Rule::new(vec![], Verdict::Jump("nowhere".to_owned()));
+        let chain = built.ruleset.chains.get_mut(&head).unwrap();
+        chain.rules.push(nowhere);
+    }
+    built
+}
+
+#[test]
+fn rules_that_the_kernel_does_not_take_close_their_own_pods() {
+    with_rights(
+        "refusal::rules_that_the_kernel_does_not_take_close_their_own_pods",
+        || {
+            let (lab, nodes) = bare_nodes(1);
+            let mut enforcer = lab
+                .inside(nodes[0], || Enforcer::new(Settings::default()))
+                .unwrap()
+                .unwrap();
+            let world = world(9);
+            let node = Node {
+                addresses: vec!["192.168.0.1".parse().unwrap()],
+                pod_networks: Vec::new(),
+            };
+            let list = || nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+            // From nothing, after a good one, and after one with other culprits.
+            for bad in [&[2, 7][..], &[], &[3], &[3, 4, 9]] {
+                let report = enforcer
+                    .put(&world, &node, broken(&world, &node, bad))
+                    .unwrap();
+                let closed: Vec<String> = report
+                    .refused
+                    .iter()
+                    .map(|refused| match refused {
+                        Refused::Pod(pod, why) => {
+                            let number = pod.name.trim_start_matches("pod-");
+                            assert!(why.contains(&format!("shop/policy-{number}")), "{why}");
+                            number.to_owned()
+                        }
+                        Refused::Rule(..) => panic!("{refused:?}"),
+                    })
+                    .collect();
+                let expected: Vec<String> = bad.iter().map(u8::to_string).collect();
+                assert_eq!(closed, expected);
+                let table = list();
+                for number in 1..=9 {
+                    let refused = table.contains(&format!("10.0.0.{number} : jump deny"));
+                    assert_eq!(refused, bad.contains(&number), "{number} in {table}");
+                    let rule = table.contains(&format!("tcp dport {number} "));
+                    assert_ne!(rule, bad.contains(&number), "{number} in {table}");
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn a_question_to_the_kernel_changes_nothing() {
+    with_rights("refusal::a_question_to_the_kernel_changes_nothing", || {
+        let (lab, nodes) = bare_nodes(1);
+        let kernel = lab
+            .inside(nodes[0], || Kernel::open("palisade"))
+            .unwrap()
+            .unwrap();
+        let good = [Operation::AddTable];
+        assert_eq!(kernel.check(&good), Ok(()));
+        assert!(
+            kernel
+                .check(&[Operation::AddTable, Operation::FlushChain("nowhere")])
+                .is_err()
+        );
+        assert!(kernel.check(&[Operation::DeleteSet("nothing")]).is_err());
+        let tables = || nft(&lab, nodes[0], &["list", "tables"], "");
+        assert_eq!(tables(), "");
+        kernel.commit(&good).unwrap();
+        assert_eq!(kernel.check(&[Operation::DeleteTable]), Ok(()));
+        assert!(tables().contains("palisade"));
+        kernel.remove().unwrap();
+        assert_eq!(tables(), "");
+    });
+}
