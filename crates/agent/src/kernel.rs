@@ -141,6 +141,16 @@ impl Kernel {
         })
     }
 
+    /// The names of all tables of family `inet`.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say.
+    pub fn tables(&self) -> Result<Vec<String>, Error> {
+        let name = |message: Message<'_>| message.attributes().text(1).map(str::to_owned);
+        self.socket.list(&dump(1), "listing tables", name)
+    }
+
     fn names(&self, listing: &Listing) -> Result<Vec<String>, Error> {
         let doing = format!("listing what table {} has", self.table);
         let ours = |message: Message<'_>| {

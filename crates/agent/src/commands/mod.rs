@@ -1,5 +1,6 @@
 //! The command line: one file per command, one line in [`Command`].
 
+mod doctor;
 mod run;
 mod show;
 mod uninstall;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
     name = "palisade-agent",
     version,
     max_term_width = 100,
-    after_help = "Exit codes:\n  0  done\n  2  bad input or usage\n  4  the environment: a file cannot be read, or the kernel refuses"
+    after_help = "Exit codes:\n  0  done\n  1  findings\n  2  bad input or usage\n  4  the environment: a file cannot be read, or the kernel refuses"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Arguments),
+    Doctor(doctor::Arguments),
     Show(show::Arguments),
     Uninstall(uninstall::Arguments),
 }
@@ -33,6 +35,8 @@ enum Command {
 /// Why a command cannot go on.
 #[derive(Debug)]
 enum Failure {
+    /// There are findings.
+    Findings(String),
     /// Bad input or usage.
     Input(String),
     /// A file, a port or the kernel.
@@ -76,11 +80,13 @@ fn table(text: &str) -> Result<String, String> {
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Uninstall(arguments) => uninstall::run(&arguments),
     };
     let (code, why) = match done {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Findings(why)) => (1, why),
         Err(Failure::Input(why)) => (2, why),
         Err(Failure::Environment(why)) => (4, why),
     };

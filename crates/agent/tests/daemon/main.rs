@@ -6,4 +6,6 @@ mod cluster;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod support;
