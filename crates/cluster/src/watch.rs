@@ -15,6 +15,7 @@ use palisade_diagnostics::Diagnostic;
 use palisade_resources::served::plural;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -339,6 +340,28 @@ impl Follower {
             self.kind, self.server.name
         ))
     }
+}
+
+/// The ClusterRole `palisade-agent` as YAML, made from what is followed.
+#[must_use]
+pub fn cluster_role() -> String {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let followed = wants::kinds(true, false).into_iter();
+    for want in followed.filter(|want| FOLLOWED.contains(&want.kind.as_str())) {
+        let resources = groups.entry(want.group).or_default();
+        resources.push(plural(&want.kind));
+    }
+    let mut out = String::from(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: palisade-agent\nrules:\n",
+    );
+    for (group, mut resources) in groups {
+        resources.sort();
+        let resources = resources.join(", ");
+        out.push_str(&format!(
+            "- apiGroups: [\"{group}\"]\n  resources: [{resources}]\n  verbs: [list, watch]\n"
+        ));
+    }
+    out
 }
 
 /// Where every cluster serves a kind.

@@ -63,7 +63,8 @@ fn a_node_is_examined_and_not_changed() {
 
     run("nft", &["add", "table", "inet", "kube-network-policies"]);
     run("ip", &["link", "add", "kube-ipvs0", "type", "bridge"]);
-    let off = "[ ! -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables";
+    let off =
+        "[ ! -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables";
     run("sh", &["-c", off]);
     let (code, found) = findings(&node);
     assert_eq!(code, 1);

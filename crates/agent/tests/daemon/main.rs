@@ -8,4 +8,6 @@ mod directory;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod support;
