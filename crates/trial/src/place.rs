@@ -137,6 +137,8 @@ impl Trial {
         let mut reports = Vec::new();
         for (enforcer, node) in self.enforcers.iter_mut().zip(&nodes) {
             reports.push(enforcer.enforce(&world, node)?);
+            // A probe may have the ports of one before, whose connection is still known.
+            enforcer.revoke()?;
         }
         Ok(reports)
     }
