@@ -2,10 +2,11 @@
 //!
 //! [`Trial::build`] makes a network of namespaces with a pod for each pod of a world, [`Trial::enforce`] has each
 //! node's agent program its kernel, and [`Trial::compare`] asks the kernel with packets what the reference
-//! answers from the specification.
+//! answers from the specification. [`mesh`] puts Envoy before the pods of a service mesh.
 
 mod kinds;
 mod matter;
+pub mod mesh;
 mod place;
 mod services;
 mod truth;

@@ -20,6 +20,8 @@ mod refusal;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod small;
 #[cfg(test)]
 mod support;

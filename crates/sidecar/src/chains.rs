@@ -1,0 +1,253 @@
+//! Which connections are taken, and how they are read (`istio, pilot/pkg/networking/core, inbound listeners`).
+//!
+//! A chain of filters is chosen by the port that was called, by what the connection begins with (TLS or not) and by
+//! the application protocols that its client offers. Where no chain fits, the connection is closed: that is how STRICT
+//! refuses plaintext.
+
+use crate::Credentials;
+use crate::modes::Modes;
+use crate::rbac::{Policies, Wire, selects};
+use palisade_netmodel::{MtlsMode, Pod, Protocol, TargetPort, World};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The cluster of Envoy that is the application: the address that was called.
+pub(crate) const APPLICATION: &str = "application";
+
+/// What sidecars offer as application protocols where they found HTTP, where they did not, and either.
+const MESH_HTTP: &[&str] = &["istio-http/1.0", "istio-http/1.1", "istio-h2"];
+const MESH_TCP: &[&str] = &["istio-peer-exchange", "istio"];
+const MESH_ANY: &[&str] = &[
+    "istio-peer-exchange",
+    "istio",
+    "istio-http/1.0",
+    "istio-http/1.1",
+    "istio-h2",
+];
+/// What Envoy finds in plaintext.
+const PLAIN_HTTP: &[&str] = &["http/1.0", "http/1.1", "h2c"];
+
+/// What a port's Service declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Declared {
+    Http,
+    Tcp,
+    /// Nothing: the beginning of a connection tells.
+    Nothing,
+}
+
+/// Which connections of a port a chain takes, and how it reads them.
+struct Chain {
+    /// `tls` or `raw_buffer`.
+    transport: &'static str,
+    protocols: &'static [&'static str],
+    mtls: bool,
+    wire: Wire,
+}
+
+/// The chains of every port that a Service or a mode names, and those of all others.
+pub(crate) fn inbound(
+    world: &World,
+    pod: &Pod,
+    policies: &Policies<'_>,
+    credentials: Credentials<'_>,
+) -> Vec<Value> {
+    let modes = Modes::of(world, pod);
+    let mut ports = declared(world, pod);
+    for port in modes.named() {
+        ports.entry(port).or_insert(Declared::Nothing);
+    }
+    let named = ports
+        .into_iter()
+        .map(|(port, declared)| (Some(port), declared, modes.of_port(port)));
+    let others = (None, Declared::Nothing, modes.elsewhere());
+    let tls = downstream(world, credentials);
+    let mut out = Vec::new();
+    for (port, declared, mode) in named.chain([others]) {
+        for chain in chains(mode, declared) {
+            out.push(chain.write(port, policies, &tls, out.len()));
+        }
+    }
+    out
+}
+
+/// What Services say of the pod's ports. Two that say different things of one port say nothing.
+fn declared(world: &World, pod: &Pod) -> BTreeMap<u16, Declared> {
+    let mut ports = BTreeMap::new();
+    let own = world.services.iter().filter(|service| {
+        service.object.namespace == pod.namespace
+            && !service.selector.0.is_empty()
+            && selects(&service.selector, &pod.labels)
+    });
+    for port in own.flat_map(|service| &service.ports) {
+        let number = match &port.target {
+            TargetPort::Number(number) => Some(*number),
+            TargetPort::Name(name) => {
+                let mut named = pod.named_ports.iter();
+                let named = named.find(|p| p.name == *name && p.protocol == Protocol::Tcp);
+                named.map(|p| p.port)
+            }
+        };
+        let (Some(number), Protocol::Tcp) = (number, port.protocol) else {
+            continue;
+        };
+        let says = protocol(&port.name, port.app_protocol.as_deref());
+        let entry = ports.entry(number).or_insert(says);
+        if *entry != says {
+            *entry = Declared::Nothing;
+        }
+    }
+    ports
+}
+
+/// Istio, Protocol Selection: `appProtocol`, else the first word of the port's name.
+fn protocol(name: &str, app_protocol: Option<&str>) -> Declared {
+    let word = app_protocol.unwrap_or_else(|| name.split('-').next().unwrap_or_default());
+    match word.to_lowercase().as_str() {
+        "http" | "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => Declared::Http,
+        "tcp" | "tls" | "https" | "mongo" | "mysql" | "redis" => Declared::Tcp,
+        _ => Declared::Nothing,
+    }
+}
+
+fn chains(mode: MtlsMode, declared: Declared) -> Vec<Chain> {
+    let chain = |transport, protocols, mtls, wire| Chain {
+        transport,
+        protocols,
+        mtls,
+        wire,
+    };
+    let mesh = |protocols, wire| chain("tls", protocols, true, wire);
+    let plain = |protocols, wire| chain("raw_buffer", protocols, false, wire);
+    // TLS that is not the mesh's goes to the application as it is.
+    let opaque = || chain("tls", &[], false, Wire::Tcp);
+    match (mode, declared) {
+        (MtlsMode::Strict, Declared::Http) => vec![mesh(&[], Wire::Http)],
+        (MtlsMode::Strict, Declared::Tcp) => vec![mesh(&[], Wire::Tcp)],
+        (MtlsMode::Strict, Declared::Nothing) => {
+            vec![mesh(MESH_HTTP, Wire::Http), mesh(&[], Wire::Tcp)]
+        }
+        (MtlsMode::Permissive, Declared::Http) => {
+            vec![mesh(MESH_ANY, Wire::Http), plain(&[], Wire::Http)]
+        }
+        (MtlsMode::Permissive, Declared::Tcp) => {
+            vec![mesh(MESH_ANY, Wire::Tcp), opaque(), plain(&[], Wire::Tcp)]
+        }
+        (MtlsMode::Permissive, Declared::Nothing) => vec![
+            mesh(MESH_HTTP, Wire::Http),
+            plain(PLAIN_HTTP, Wire::Http),
+            mesh(MESH_TCP, Wire::Tcp),
+            plain(&[], Wire::Tcp),
+            opaque(),
+        ],
+        (MtlsMode::Disable, Declared::Http) => vec![plain(&[], Wire::Http)],
+        (MtlsMode::Disable, Declared::Tcp) => vec![plain(&[], Wire::Tcp)],
+        (MtlsMode::Disable, Declared::Nothing) => {
+            vec![plain(PLAIN_HTTP, Wire::Http), plain(&[], Wire::Tcp)]
+        }
+    }
+}
+
+impl Chain {
+    fn write(
+        &self,
+        port: Option<u16>,
+        policies: &Policies<'_>,
+        tls: &Value,
+        number: usize,
+    ) -> Value {
+        let mut wanted = json!({});
+        let mut chain = json!({"name": format!("{number}")});
+        if let Some(fields) = wanted.as_object_mut() {
+            fields.extend(port.map(|port| ("destination_port".to_owned(), json!(port))));
+            fields.insert("transport_protocol".to_owned(), json!(self.transport));
+            if !self.protocols.is_empty() {
+                fields.insert("application_protocols".to_owned(), json!(self.protocols));
+            }
+        }
+        if let Some(fields) = chain.as_object_mut() {
+            fields.insert("filter_chain_match".to_owned(), wanted);
+            fields.insert("filters".to_owned(), json!(self.filters(policies)));
+            if self.mtls {
+                fields.insert("transport_socket".to_owned(), tls.clone());
+            }
+        }
+        chain
+    }
+
+    fn filters(&self, policies: &Policies<'_>) -> Vec<Value> {
+        let mut filters = policies.filters(self.wire);
+        match self.wire {
+            Wire::Tcp => {
+                filters.push(json!({
+                    "name": "envoy.filters.network.tcp_proxy",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                        "stat_prefix": "inbound",
+                        "cluster": APPLICATION,
+                    },
+                }));
+                filters
+            }
+            Wire::Http => {
+                filters.push(json!({
+                    "name": "envoy.filters.http.router",
+                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                }));
+                vec![http(&filters)]
+            }
+        }
+    }
+}
+
+/// Requests are read one by one. Paths are normalised and slashes kept, as Istio does unless told otherwise.
+fn http(filters: &[Value]) -> Value {
+    let routes =
+        json!([{"match": {"prefix": "/"}, "route": {"cluster": APPLICATION, "timeout": "0s"}}]);
+    json!({
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "inbound",
+            "codec_type": "AUTO",
+            "use_remote_address": false,
+            "normalize_path": true,
+            "forward_client_cert_details": "APPEND_FORWARD",
+            "set_current_client_cert_details": {"subject": true, "dns": true, "uri": true},
+            "route_config": {
+                "name": "inbound",
+                "validate_clusters": false,
+                "virtual_hosts": [{"name": "any", "domains": ["*"], "routes": routes}],
+            },
+            "http_filters": filters,
+        },
+    })
+}
+
+/// mTLS with a certificate of the mesh's authority, for an identity of one of its trust domains.
+fn downstream(world: &World, credentials: Credentials<'_>) -> Value {
+    let aliases = world.mesh.trust_domain_aliases.iter();
+    let domains = [&world.mesh.trust_domain].into_iter().chain(aliases);
+    let names: Vec<Value> = domains
+        .map(|domain| json!({"san_type": "URI", "matcher": {"prefix": format!("spiffe://{domain}/")}}))
+        .collect();
+    let text = |text: &str| json!({"inline_string": text});
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": true,
+            "common_tls_context": {
+                "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+                "alpn_protocols": ["istio-peer-exchange", "h2", "http/1.1"],
+                "tls_certificates": [
+                    {"certificate_chain": text(credentials.certificate), "private_key": text(credentials.key)},
+                ],
+                "validation_context": {
+                    "trusted_ca": text(credentials.authority),
+                    "match_typed_subject_alt_names": names,
+                },
+            },
+        },
+    })
+}

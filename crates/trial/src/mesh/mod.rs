@@ -1,0 +1,50 @@
+//! The receiving side of a service mesh: Envoy, as Istio's sidecar, before the pods of a lab.
+//!
+//! A model of Istio's control plane (`palisade-sidecar` writes the configuration, [`Authority`] the certificates, a
+//! rule in the pod's own namespace redirects) with Istio's own data plane. Callers are threads here, which speak
+//! plaintext or mTLS with the certificate of their pod.
+
+mod application;
+mod authority;
+mod caller;
+mod envoy;
+
+pub use application::Application;
+pub use authority::{Authority, Issued};
+pub use caller::{Answer, Call, Wire, call};
+pub use envoy::Envoy;
+
+use palisade_netlab::{Error, Namespace, Result};
+use palisade_netmodel::{Pod, PortSet, Protocol};
+use std::fmt::Write;
+use std::process::Command;
+
+/// The identity of a pod, as Istio writes it.
+#[must_use]
+pub fn identity(trust_domain: &str, pod: &Pod) -> String {
+    let (namespace, account) = (&pod.namespace, &pod.service_account);
+    format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
+}
+
+/// Redirects what arrives at a pod to its sidecar, apart from some ports. What the sidecar sends to the application
+/// itself arrives by the loopback interface.
+///
+/// # Errors
+/// If `nft` cannot be run, or refuses.
+pub fn redirect(namespace: &Namespace, bypass: &PortSet) -> Result<()> {
+    let own = palisade_sidecar::INBOUND;
+    let mut rules = String::new();
+    for (first, last) in bypass.ranges(Protocol::Tcp) {
+        writeln!(rules, "tcp dport {first}-{last} accept").ok();
+    }
+    let script = format!(
+        "table ip sidecar {{\nchain inbound {{\ntype nat hook prerouting priority -100;\n\
+         iifname \"lo\" accept\n{rules}meta l4proto tcp redirect to :{own}\n}}\n}}\n"
+    );
+    let output = namespace.command(Command::new("nft").args(["-f", "-"]), &script)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::because("redirecting to a sidecar", said.trim()))
+}

@@ -1,0 +1,14 @@
+//! What Envoy does with PeerAuthentications and AuthorizationPolicies, beside what the reference says of them. Skipped
+//! without the right to make namespaces or without Envoy (`PALISADE_ENVOY`), which fails under `CI=true`.
+
+#[cfg(test)]
+mod one_way;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+#[path = "../kernel/rights.rs"]
+mod rights;
+#[cfg(test)]
+mod scenarios;

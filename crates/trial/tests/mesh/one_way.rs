@@ -1,0 +1,104 @@
+//! What the reference says of one way of sending. `decide` judges all ways that a caller has together, so here it is asked
+//! about a caller who has that one alone.
+
+use palisade_netmodel::reference::decide;
+use palisade_netmodel::{
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, DestinationRule,
+    Endpoint, Flow, Labels, ObjectRef, Origin, Outcome, Pod, Protocol, Proxy, Publication, Service,
+    ServicePort, Source, TargetPort, World,
+};
+use std::collections::BTreeMap;
+
+fn pod_mut(world: &mut World, end: Endpoint) -> Option<&mut Pod> {
+    match end {
+        Endpoint::Pod(id) => world.pods.get_mut(id.0 as usize),
+        Endpoint::Address(_) => None,
+    }
+}
+
+/// Plaintext: the caller is outside the mesh.
+pub(crate) fn plaintext(world: &World, flow: &Flow) -> Outcome {
+    let mut world = world.clone();
+    if let Some(caller) = pod_mut(&mut world, flow.source) {
+        caller.proxy = Proxy::None {
+            reason: "it sends plaintext".to_owned(),
+        };
+    }
+    decide(&world, flow).outcome
+}
+
+/// Mesh mTLS: the caller is a proxy, a DestinationRule has it send mTLS, and one more policy refuses plaintext, so that
+/// the other way that is left to a process changes nothing.
+pub(crate) fn mtls(world: &World, flow: &Flow) -> Outcome {
+    let mut world = world.clone();
+    if let Some(caller) = pod_mut(&mut world, flow.source) {
+        caller.proxy = Proxy::Gateway;
+    }
+    let receiver = pod_mut(&mut world, flow.destination).expect("the receiver is a pod");
+    let namespace = receiver.namespace.clone();
+    let led = (String::from("lab"), String::from("receiver"));
+    receiver.labels.0.insert(led.0.clone(), led.1.clone());
+    let labels = receiver.labels.clone();
+    let named = receiver.named_ports.clone();
+    let object = || ObjectRef::new(namespace.clone(), "lab");
+    let origin = Origin::default();
+    let leads = |service: &Service| {
+        service.object.namespace == namespace
+            && !service.selector.0.is_empty()
+            && service
+                .selector
+                .0
+                .iter()
+                .all(|(k, v)| labels.get(k) == Some(v))
+            && service.ports.iter().any(|port| match &port.target {
+                TargetPort::Number(number) => *number == flow.port,
+                TargetPort::Name(name) => {
+                    named.iter().any(|p| p.name == *name && p.port == flow.port)
+                }
+            })
+    };
+    if !world.services.iter().any(leads) {
+        world.services.push(Service {
+            origin,
+            object: object(),
+            labels: Labels::default(),
+            selector: Labels::from_iter([led]),
+            headless: false,
+            ports: vec![ServicePort {
+                name: String::new(),
+                protocol: Protocol::Tcp,
+                port: flow.port,
+                target: TargetPort::Number(flow.port),
+                app_protocol: None,
+                node_port: None,
+            }],
+            publication: Publication::default(),
+        });
+    }
+    world.destination_rules = vec![DestinationRule {
+        origin,
+        object: object(),
+        host: "*".to_owned(),
+        workload_selector: Labels::default(),
+        export_to: Vec::new(),
+        tls: Some(ClientTls::IstioMutual),
+        ports: BTreeMap::new(),
+    }];
+    let anonymous = Source {
+        not_principals: vec!["*".to_owned()],
+        ..Source::default()
+    };
+    world.authorization_policies.push(AuthorizationPolicy {
+        origin,
+        object: object(),
+        selector: Labels::default(),
+        targets: Vec::new(),
+        dry_run: false,
+        action: AuthorizationAction::Deny,
+        rules: vec![AuthorizationRule {
+            from: vec![anonymous],
+            ..AuthorizationRule::default()
+        }],
+    });
+    decide(&world, flow).outcome
+}
