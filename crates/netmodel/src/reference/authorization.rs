@@ -411,15 +411,22 @@ impl Request<'_> {
             let domain = &self.world.mesh.trust_domain;
             let (namespace, account) = (&caller.namespace, &caller.service_account);
             let principal = format!("{domain}/ns/{namespace}/sa/{account}");
-            // The mesh's domain goes by its aliases as well, and by `cluster.local` always.
-            let names = self.world.mesh.trust_domain_aliases.iter();
-            let mut names = names.map(String::as_str).chain(["cluster.local"]);
             string_matches(pattern, &principal)
-                || names.any(|alias| {
-                    let rest = format!("/ns/{namespace}/sa/{account}");
-                    pattern.strip_prefix(alias) == Some(rest.as_str())
-                })
+                || self
+                    .renamed(pattern)
+                    .is_some_and(|p| string_matches(&p, &principal))
         }))
+    }
+
+    /// A principal with the mesh's own domain in place of one of its aliases, or of `cluster.local`, which always
+    /// stands for it. Istio writes one for each name of the domain if it has the five parts of an identity, a
+    /// pattern at its end or not (`pilot/pkg/security/trustdomain`, `Bundle`).
+    fn renamed(&self, pattern: &str) -> Option<String> {
+        let mesh = &self.world.mesh;
+        let (name, rest) = pattern.split_once('/')?;
+        let aliases = mesh.trust_domain_aliases.iter().map(String::as_str);
+        let is_ours = aliases.chain(["cluster.local"]).any(|alias| alias == name);
+        (is_ours && rest.split('/').count() == 4).then(|| format!("{}/{rest}", mesh.trust_domain))
     }
 
     /// Istio matches `.*/ns/PATTERN/.*` on the whole identity, so a `*` can reach past the namespace.

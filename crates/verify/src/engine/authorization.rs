@@ -318,7 +318,15 @@ impl Rules<'_> {
                 .spiffe
                 .strip_prefix("spiffe://")
                 .unwrap_or_default();
-            text_matches(pattern, principal) || caller.identity.aliases.iter().any(|a| a == pattern)
+            let same_domain = |alias: &str| {
+                let end = alias.find('/');
+                end.is_some_and(|end| pattern.get(..=end) == alias.get(..=end))
+            };
+            // Other names of the domain count in principals of the five parts of an identity.
+            let mut aliases = caller.identity.aliases.iter();
+            text_matches(pattern, principal)
+                || (pattern.matches('/').count() == 4
+                    && aliases.any(|a| same_domain(a) && text_matches(pattern, a)))
         }))
     }
 
