@@ -145,7 +145,10 @@ fn features(settings: &Settings) -> Vec<(&'static str, Ruleset)> {
             plain(vec![Match::Marked(settings.revoked)]),
         ),
         ("reject", of(vec![], None, Verdict::Reject)),
-        ("reset", of(vec![Match::Tcp], None, Verdict::Reset)),
+        (
+            "reset",
+            of(vec![Match::Protocol(Protocol::Tcp)], None, Verdict::Reset),
+        ),
         ("counters", of(vec![], Some(Effect::Count), Verdict::Drop)),
         (
             "log",

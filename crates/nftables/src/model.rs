@@ -159,8 +159,6 @@ pub enum Match {
     Ports(String),
     /// `ip daddr . meta l4proto . th dport @set`.
     Socket(Family, String),
-    /// `meta l4proto tcp`, on the way to a TCP reset.
-    Tcp,
 }
 
 /// What a rule does besides its verdict.

@@ -115,7 +115,6 @@ impl Ruleset {
                 not,
             } => *family == own && self.holds_address(set, packet.end(*side))? != *not,
             Match::Protocol(protocol) => *protocol == packet.protocol,
-            Match::Tcp => packet.protocol == Protocol::Tcp,
             Match::Port(protocol, first, last) => {
                 *protocol == packet.protocol && (*first..=*last).contains(&packet.port)
             }

@@ -256,7 +256,6 @@ fn condition(condition: &Match) -> String {
             format!("{} {not}@{set}", address_words(*family, *side))
         }
         Match::Protocol(p) => format!("meta l4proto {}", protocol(*p)),
-        Match::Tcp => "meta l4proto tcp".to_owned(),
         Match::Port(p, first, last) => {
             format!("{} dport {}", protocol(*p), span(first, last))
         }

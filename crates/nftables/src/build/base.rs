@@ -3,7 +3,7 @@
 use super::{Node, Settings, map_name, own_side};
 use crate::addresses::cover;
 use crate::model::{Chain, Effect, Element, Family, Match, Rule, Set, SetKind, Side, Verdict};
-use palisade_netmodel::Direction;
+use palisade_netmodel::{Direction, Protocol};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ fn deny(settings: &Settings) -> Chain {
 fn cut() -> Chain {
     let rules = vec![
         counted(),
-        Rule::new(vec![Match::Tcp], Verdict::Reset),
+        Rule::new(vec![Match::Protocol(Protocol::Tcp)], Verdict::Reset),
         Rule::new(vec![], Verdict::Drop),
     ];
     chain("connections without permission", rules)

@@ -112,7 +112,6 @@ fn condition(all: &mut Vec<Vec<u8>>, condition: &Match) {
             all.push(lookup(set, *not));
         }
         Match::Protocol(protocol) => self::l4(all, *protocol),
-        Match::Tcp => self::l4(all, Protocol::Tcp),
         Match::Port(protocol, first, last) => {
             self::l4(all, *protocol);
             all.push(payload(TRANSPORT_HEADER, 2, 2, REGISTER));
