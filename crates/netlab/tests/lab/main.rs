@@ -10,6 +10,8 @@ mod pairs;
 #[cfg(test)]
 mod places;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod services;
 #[cfg(test)]
 mod streams;

@@ -1,54 +1,13 @@
-//! How tests get the rights that they need, and what most of them begin with.
+//! What most tests begin with.
 
-use palisade_netlab::{
-    Answer, Evidence, HostId, HostKind, Lab, Layout, Outcome, Plan, Privilege, Probe, privilege,
-};
+pub(crate) use crate::rights::with_rights;
+use palisade_netlab::{Answer, Evidence, HostId, HostKind, Lab, Layout, Outcome, Plan, Probe};
 use palisade_netmodel::Protocol;
 use std::net::SocketAddr;
 use std::process::Command;
 
 /// The port on which everybody answers.
 pub(crate) const PORT: u16 = 8080;
-
-/// Runs a test where it may make namespaces: here, or as the only test of a child in a user namespace. `test` is
-/// its whole name, as in `pairs::all_pass`.
-#[track_caller]
-pub(crate) fn with_rights(test: &str, body: impl FnOnce()) {
-    let missing = match privilege() {
-        Privilege::Direct => match lacks_nft() {
-            None => return body(),
-            Some(why) => why,
-        },
-        Privilege::UserNamespace => return again(test),
-        Privilege::Missing { why } => why,
-    };
-    let must = std::env::var_os("CI").is_some();
-    assert!(!must, "{test} cannot run: {missing}");
-    eprintln!("skipped: {test}: {missing}");
-}
-
-fn lacks_nft() -> Option<String> {
-    let found = Command::new("nft").arg("--version").output();
-    found
-        .err()
-        .map(|why| format!("nft (package nftables): {why}"))
-}
-
-/// The test once more, as root of a user namespace.
-#[track_caller]
-fn again(test: &str) {
-    let own = std::env::current_exe().expect("the test knows itself");
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--kill-child"])
-        .arg(own)
-        .args([test, "--exact", "--nocapture"])
-        .output()
-        .expect("unshare runs");
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert!(output.status.success(), "in its user namespace: {said}");
-    assert!(said.contains("1 passed"), "no test is named {test}: {said}");
-}
 
 /// A lab whose pods answer on [`PORT`] with every protocol.
 pub(crate) fn lab(layout: Layout, nodes: usize, pods: usize) -> Lab {

@@ -20,6 +20,7 @@ mod refusal;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+#[path = "../../../netlab/tests/lab/rights.rs"]
 mod rights;
 #[cfg(test)]
 mod small;

@@ -8,7 +8,7 @@ mod process;
 #[cfg(test)]
 mod requests;
 #[cfg(test)]
-#[path = "../kernel/rights.rs"]
+#[path = "../../../netlab/tests/lab/rights.rs"]
 mod rights;
 #[cfg(test)]
 mod scenarios;

@@ -1,4 +1,4 @@
-//! The right to make namespaces.
+//! The right to make namespaces. The tests of `trial` read this file, too.
 
 use palisade_netlab::{Privilege, privilege};
 use std::process::Command;
