@@ -154,7 +154,11 @@ fn features(settings: &Settings) -> Vec<(&'static str, Ruleset)> {
             "log",
             of(
                 vec![],
-                Some(Effect::Log { group: 1, rate: 1 }),
+                Some(Effect::Log {
+                    prefix: "p".to_owned(),
+                    group: 1,
+                    rate: 1,
+                }),
                 Verdict::Drop,
             ),
         ),

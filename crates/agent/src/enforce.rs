@@ -5,8 +5,8 @@ use crate::culprits::culprits;
 use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
 use palisade_netmodel::World;
-use palisade_nftables::{Built, Node, Refused, Ruleset, Settings, build};
-use std::collections::BTreeSet;
+use palisade_nftables::{Built, Denial, Node, Refused, Ruleset, Settings, build};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// Keeps one node's table equal to the policy set that it was given last.
@@ -17,6 +17,8 @@ pub struct Enforcer {
     settings: Settings,
     /// What is in the kernel, as far as is known: not before the first time, and not after a failure.
     applied: Option<Ruleset>,
+    /// What the prefixes of logged packets mean.
+    denials: BTreeMap<String, Denial>,
     /// The node's addresses.
     node: Vec<IpAddr>,
 }
@@ -42,6 +44,7 @@ impl Enforcer {
             conntrack: Conntrack::open()?,
             settings,
             applied: None,
+            denials: BTreeMap::new(),
             node: Vec::new(),
         })
     }
@@ -50,6 +53,12 @@ impl Enforcer {
     #[must_use]
     pub fn applied(&self) -> Option<&Ruleset> {
         self.applied.as_ref()
+    }
+
+    /// What the prefixes of packets mean that rules in force log.
+    #[must_use]
+    pub fn denials(&self) -> &BTreeMap<String, Denial> {
+        &self.denials
     }
 
     /// Whether the kernel's table has the objects that were left there, by name; also if the kernel does not say.
@@ -87,6 +96,7 @@ impl Enforcer {
         let Built {
             mut ruleset,
             mut refused,
+            denials,
         } = built;
         let filled_anew = match self.apply(&ruleset) {
             Ok(filled_anew) => filled_anew,
@@ -100,6 +110,7 @@ impl Enforcer {
             }
         };
         self.applied = Some(ruleset);
+        self.denials = denials;
         self.node.clone_from(&node.addresses);
         Ok(Report {
             refused,

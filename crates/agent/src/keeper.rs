@@ -1,5 +1,6 @@
 //! From what the texts say to what is in force, again and again, and what is told of it.
 
+use crate::drops::InForce;
 use crate::enforce::Enforcer;
 use crate::log::{Level, Log};
 use crate::place;
@@ -9,6 +10,7 @@ use palisade_netmodel::World;
 use palisade_nftables::Refused;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Keeps a node's table equal to what texts say.
@@ -19,7 +21,8 @@ pub struct Keeper {
     enforcer: Enforcer,
     node: String,
     status: Shared,
-    log: Log,
+    log: Arc<Log>,
+    in_force: InForce,
     /// What was told last time, so that a line is not told again while it holds.
     told: BTreeSet<String>,
 }
@@ -27,13 +30,20 @@ pub struct Keeper {
 impl Keeper {
     /// For the node of a name.
     #[must_use]
-    pub fn new(enforcer: Enforcer, node: String, status: Shared, log: Log) -> Self {
+    pub fn new(
+        enforcer: Enforcer,
+        node: String,
+        status: Shared,
+        log: Arc<Log>,
+        in_force: InForce,
+    ) -> Self {
         Self {
             texts: Texts::default(),
             enforcer,
             node,
             status,
             log,
+            in_force,
             told: BTreeSet::new(),
         }
     }
@@ -81,7 +91,7 @@ impl Keeper {
     pub fn turn(&mut self) {
         let begun = Instant::now();
         let reading = self.texts.read();
-        let held = match &reading.world {
+        let held = match reading.world {
             None => Some("what is declared cannot be read as a whole".to_owned()),
             Some(world) => self.enforce(world, begun).err(),
         };
@@ -116,12 +126,14 @@ impl Keeper {
         }
     }
 
-    fn enforce(&mut self, world: &World, begun: Instant) -> Result<(), String> {
-        let node = place::own(world, &self.node)?;
-        let report = self.enforcer.enforce(world, &node).map_err(|error| {
+    fn enforce(&mut self, world: World, begun: Instant) -> Result<(), String> {
+        let node = place::own(&world, &self.node)?;
+        let report = self.enforcer.enforce(&world, &node).map_err(|error| {
             self.status.with(|s| s.failures += 1);
             error.to_string()
         })?;
+        let policies = world.network_policies.len() + world.admin_policies.len();
+        self.in_force.put(world, self.enforcer.denials().clone());
         let (size, isolated) = match self.enforcer.applied() {
             None => ((0, 0), 0),
             Some(ruleset) => {
@@ -137,7 +149,7 @@ impl Keeper {
             s.filled_anew += u64::from(report.filled_anew);
             s.took = took;
             s.size = size;
-            s.policies = world.network_policies.len() + world.admin_policies.len();
+            s.policies = policies;
             s.isolated = isolated;
         });
         self.log.line(

@@ -4,6 +4,7 @@
 //! directory ─┐                        ┌─► Kernel: the table, one transaction at a time
 //! cluster   ─┴─► Texts ─► Keeper ─► Enforcer
 //!                last version that reads   └─► Status: metrics, readiness, log
+//!                refused packets ─► Drops ─► a line with the policies that refuse them
 //! ```
 //!
 //! [`Kernel`] is the table in the kernel. [`Enforcer`] leads it from one policy set to the next, and keeps what
@@ -14,6 +15,7 @@ mod conntrack;
 mod culprits;
 mod directory;
 mod doctor;
+mod drops;
 mod enforce;
 mod http;
 mod keeper;
@@ -32,6 +34,7 @@ pub use conntrack::{Connection, Conntrack, Tuple};
 pub use culprits::culprits;
 pub use directory::{Directory, Looked};
 pub use doctor::{Finding, State, examine};
+pub use drops::{Drops, InForce};
 pub use enforce::{Enforcer, Report};
 pub use http::serve;
 pub use keeper::Keeper;
@@ -41,5 +44,5 @@ pub use log::{Level, Log};
 pub use place::own;
 pub use profile::profile;
 pub use revoke::Revoked;
-pub use status::{Shared, Status};
+pub use status::{Dropped, Shared, Status};
 pub use texts::{Reading, Texts};

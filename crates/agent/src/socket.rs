@@ -5,16 +5,18 @@
 
 use crate::kernel::Error;
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
     setsockopt, socket, sockopt,
 };
 use palisade_nftables::wire::{DONE, INTERRUPTED, Message, Messages};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
 
 /// The room for answers; one error takes the failed message with it.
 const ROOM: usize = 64 * 1024;
-/// Errors of one transaction come together; this is the most that needs no further right.
+/// Errors of one transaction come together, and so do packets that are logged.
 const QUEUE: usize = 1 << 20;
 /// How often a listing that something interrupted is begun anew.
 const TRIES: usize = 10;
@@ -33,7 +35,8 @@ impl Socket {
         let opened = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol);
         let socket =
             opened.map_err(|cause| Error::new(&format!("opening a socket to {what}"), cause))?;
-        setsockopt(&socket, sockopt::RcvBuf, &QUEUE)
+        setsockopt(&socket, sockopt::RcvBufForce, &QUEUE)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &QUEUE))
             .map_err(|cause| Error::new(&format!("preparing a socket to {what}"), cause))?;
         Ok(Self { socket })
     }
@@ -110,6 +113,21 @@ impl Socket {
                 }
                 all.extend(read(message));
             }
+        }
+    }
+
+    /// Waits for a datagram that nobody asked for; `None` if none comes.
+    pub(crate) fn receive(&self, room: &mut [u8], most: Duration) -> Result<Option<usize>, Errno> {
+        let mut wanted = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        let most = PollTimeout::try_from(most).unwrap_or(PollTimeout::MAX);
+        match poll(&mut wanted, most) {
+            Ok(0) | Err(Errno::EINTR) => return Ok(None),
+            Err(cause) => return Err(cause),
+            Ok(_) => {}
+        }
+        match recv(self.socket.as_raw_fd(), room, MsgFlags::empty()) {
+            Err(Errno::EAGAIN) => Ok(None),
+            other => other.map(Some),
         }
     }
 

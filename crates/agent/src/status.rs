@@ -37,6 +37,19 @@ pub struct Status {
     pub policies: usize,
     /// Pods that are isolated here.
     pub isolated: usize,
+    /// Refused packets.
+    pub drops: Dropped,
+}
+
+/// What became of what the kernel told of refused packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dropped {
+    /// Messages that came.
+    pub seen: u64,
+    /// Messages that did not, since nobody took them in time.
+    pub lost: u64,
+    /// Those that came and are in no line, since too many flows were refused at a time.
+    pub untold: u64,
 }
 
 impl Shared {
@@ -73,7 +86,7 @@ impl Status {
         let age = self
             .enforced
             .map_or(f64::NAN, |then| then.elapsed().as_secs_f64());
-        let all: [(&str, &str, &str, f64); 15] = [
+        let all: [(&str, &str, &str, f64); 18] = [
             (
                 "ready",
                 "gauge",
@@ -158,6 +171,24 @@ impl Status {
                 "gauge",
                 "Pods of this node that a policy isolates.",
                 count(self.isolated),
+            ),
+            (
+                "drop_messages_total",
+                "counter",
+                "Refused packets that the kernel told of.",
+                total(self.drops.seen),
+            ),
+            (
+                "drop_messages_lost_total",
+                "counter",
+                "Refused packets that the kernel told of and nobody heard.",
+                total(self.drops.lost),
+            ),
+            (
+                "drop_messages_untold_total",
+                "counter",
+                "Refused packets that are in no line of the drop log.",
+                total(self.drops.untold),
             ),
         ];
         for (name, kind, help, value) in all {

@@ -36,7 +36,7 @@ mod text;
 mod update;
 pub mod wire;
 
-pub use build::{Built, Node, Refused, Settings, build};
+pub use build::{Built, DENY as CLOSED, Denial, Node, Refused, Settings, build};
 pub use model::{
     Chain, Effect, Element, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side, Verdict,
 };

@@ -162,12 +162,14 @@ pub enum Match {
 }
 
 /// What a rule does besides its verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effect {
     /// `counter`.
     Count,
-    /// `limit rate R/second burst R packets log group G`.
+    /// `limit rate R/second burst R packets log prefix "P" group G`.
     Log {
+        /// What comes with each packet: letters, digits and `_`, at most 127 bytes.
+        prefix: String,
         /// The netlink group that gets the packets.
         group: u16,
         /// Packets each second.

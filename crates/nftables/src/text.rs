@@ -270,9 +270,13 @@ fn condition(condition: &Match) -> String {
 fn effect_words(effect: &Effect) -> String {
     match effect {
         Effect::Count => "counter".to_owned(),
-        Effect::Log { group, rate } => {
-            format!("limit rate {rate}/second burst {rate} packets log group {group}")
-        }
+        Effect::Log {
+            prefix,
+            group,
+            rate,
+        } => format!(
+            "limit rate {rate}/second burst {rate} packets log prefix \"{prefix}\" group {group}"
+        ),
     }
 }
 

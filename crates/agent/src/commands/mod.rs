@@ -55,6 +55,14 @@ struct Making {
     /// The bit of connection marks that says that permission was taken away; no other program may use it.
     #[arg(long, value_name = "BIT", default_value_t = 27, value_parser = clap::value_parser!(u8).range(0..32))]
     mark_bit: u8,
+    /// Write a line for refused packets, with the policies that refuse them. Of each set of policies the kernel tells so
+    /// many packets a second.
+    #[arg(long, value_name = "RATE", num_args = 0..=1, require_equals = true, default_missing_value = "10",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    log_drops: Option<u32>,
+    /// The netlink group in which the kernel tells of refused packets; no other program may hear it.
+    #[arg(long, value_name = "GROUP", default_value_t = 2711)]
+    log_group: u16,
 }
 
 impl Making {
@@ -63,6 +71,7 @@ impl Making {
             table: self.table.clone(),
             reject: self.reject,
             revoked: 1 << self.mark_bit,
+            log: self.log_drops.map(|rate| (self.log_group, rate)),
             ..Settings::default()
         }
     }

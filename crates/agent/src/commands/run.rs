@@ -2,6 +2,7 @@
 
 use super::{Failure, Making};
 use crate::directory::{Directory, Looked};
+use crate::drops::{Drops, InForce};
 use crate::enforce::Enforcer;
 use crate::http;
 use crate::keeper::Keeper;
@@ -15,6 +16,7 @@ use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let enforcer = Enforcer::new(arguments.making.settings()).map_err(|e| environment(&e))?;
     let address = http::serve(arguments.listen, status.clone())
         .map_err(|e| Failure::Environment(format!("listening on {}: {e}", arguments.listen)))?;
-    let log = Log::new(Box::new(io::stderr()));
+    let log = Arc::new(Log::new(Box::new(io::stderr())));
     log.line(
         Level::Info,
         "started",
@@ -67,7 +69,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             ("table", json!(arguments.making.table)),
         ],
     );
-    let keeper = Keeper::new(enforcer, arguments.node.clone(), status, log);
+    let in_force = InForce::default();
+    if arguments.making.log_drops.is_some() {
+        let group = arguments.making.log_group;
+        let drops = Drops::open(group, in_force.clone(), Arc::clone(&log), status.clone());
+        let drops = drops.map_err(|e| environment(&e))?;
+        thread::spawn(move || drops.run());
+    }
+    let keeper = Keeper::new(enforcer, arguments.node.clone(), status, log, in_force);
     match &arguments.directory {
         Some(directory) => follow(Directory::new(directory), keeper),
         None => listen(arguments, keeper),

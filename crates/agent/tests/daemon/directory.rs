@@ -41,6 +41,41 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
+fn refused_packets_are_logged_if_that_is_wanted() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let directory = text(place.path());
+    fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
+    fs::write(place.path().join("policy.yaml"), policy(80)).unwrap();
+    let mut arguments = vec!["--directory", directory, "--node", "here"];
+    let mut daemon = node.daemon(&arguments);
+    daemon.wait("enforced");
+    assert!(!node.table().unwrap().contains("log"));
+    daemon.kill();
+    // From one to the other and back, over a table that is there.
+    arguments.extend(["--log-drops=7", "--log-group", "12"]);
+    let mut daemon = node.daemon(&arguments);
+    daemon.wait("enforced");
+    let table = node.table().unwrap();
+    for words in [
+        "limit rate 7/second burst 7 packets log prefix \"deny_ingress_",
+        "log prefix \"deny\" group 12",
+        "goto refuse",
+    ] {
+        assert!(table.contains(words), "{table}");
+    }
+    // A second one cannot hear the same group.
+    let (code, _, said) =
+        node.agent(&[&["run", "--listen", "127.0.0.1:0"], &arguments[..]].concat());
+    assert_eq!(code, 4, "{said}");
+    assert!(said.contains("group 12"), "{said}");
+    daemon.kill();
+    let mut daemon = node.daemon(&arguments[..4]);
+    daemon.wait("enforced");
+    assert!(!node.table().unwrap().contains("log"));
+}
+
+#[test]
 fn the_table_follows_the_directory_and_stays_when_the_daemon_dies() {
     let Some(node) = Node::new() else { return };
     let place = tempfile::tempdir().unwrap();

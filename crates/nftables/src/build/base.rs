@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Where refused packets end.
-pub(crate) const DENY: &str = "deny";
+/// Where refused packets end that no signature's policies refuse: pods that are closed, addresses of nobody. Those
+/// of a signature too, unless refused packets are logged.
+pub const DENY: &str = "deny";
+/// Where refused packets end after they are logged.
+pub(super) const REFUSE: &str = "refuse";
 /// Where the packets of connections end that are not let pass any more, or that began before they could be
 /// judged.
 pub(super) const CUT: &str = "cut";
@@ -27,7 +30,13 @@ pub(super) fn add(
     let mut known: Vec<IpAddr> = known.collect();
     known.sort_unstable();
     chains.insert(FORWARD.to_owned(), forward(settings));
-    chains.insert(DENY.to_owned(), deny(settings));
+    match settings.log {
+        None => chains.insert(DENY.to_owned(), refusing(settings)),
+        Some(log) => {
+            chains.insert(REFUSE.to_owned(), refusing(settings));
+            chains.insert(DENY.to_owned(), logged(DENY, log, NOBODY))
+        }
+    };
     chains.insert(CUT.to_owned(), cut());
     for family in Family::ALL {
         let mut rules = Vec::new();
@@ -91,13 +100,26 @@ fn counted() -> Rule {
     }
 }
 
-fn deny(settings: &Settings) -> Chain {
-    let mut rules = vec![counted()];
-    rules.extend(settings.log.map(|(group, rate)| Rule {
+/// What the comment of [`DENY`] says if refused packets are logged.
+const NOBODY: &str = "pods that are closed, and addresses that no known pod has";
+
+/// A chain that tells a netlink group of what it refuses, with its own name.
+pub(super) fn logged(name: &str, (group, rate): (u16, u32), comment: &str) -> Chain {
+    let log = Rule {
         matches: vec![],
-        effect: Some(Effect::Log { group, rate }),
+        effect: Some(Effect::Log {
+            prefix: name.to_owned(),
+            group,
+            rate,
+        }),
         verdict: None,
-    }));
+    };
+    let end = Rule::new(vec![], Verdict::Goto(REFUSE.to_owned()));
+    chain(comment, vec![log, end])
+}
+
+fn refusing(settings: &Settings) -> Chain {
+    let mut rules = vec![counted()];
     let end = if settings.reject {
         Verdict::Reject
     } else {

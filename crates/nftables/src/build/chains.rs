@@ -7,7 +7,7 @@ use super::peers::{Named, Peers};
 use super::ports::Ports;
 use super::sets::{Addresses, Sets};
 use super::signature::Signature;
-use super::{Refused, Settings, base};
+use super::{Denial, Refused, Settings, base};
 use crate::model::{Chain, Family, Match, Rule, Set, Side, Verdict};
 use crate::names::{comment, name};
 use palisade_netmodel::{
@@ -22,6 +22,22 @@ pub(super) struct Chains<'w> {
     sets: Sets<'w>,
     chains: BTreeMap<String, Chain>,
     refused: BTreeSet<Refused>,
+    denials: BTreeMap<String, Denial>,
+}
+
+/// Sets, chains, and what the prefixes of logged packets mean.
+pub(super) type Finished = (
+    BTreeMap<String, Set>,
+    BTreeMap<String, Chain>,
+    BTreeMap<String, Denial>,
+);
+
+/// Where administrators' rules lead to.
+struct Ends<'v> {
+    /// `Deny`.
+    deny: &'v Verdict,
+    /// `Pass`.
+    next: &'v Verdict,
 }
 
 /// What a rule is about, apart from what it does.
@@ -37,6 +53,7 @@ impl<'w> Chains<'w> {
             sets: Sets::new(cluster, settings.most_elements),
             chains: BTreeMap::new(),
             refused: BTreeSet::new(),
+            denials: BTreeMap::new(),
         }
     }
 
@@ -48,8 +65,8 @@ impl<'w> Chains<'w> {
         self.refused.iter().cloned()
     }
 
-    pub(super) fn finish(self) -> (BTreeMap<String, Set>, BTreeMap<String, Chain>) {
-        (self.sets.finish(), self.chains)
+    pub(super) fn finish(self) -> Finished {
+        (self.sets.finish(), self.chains, self.denials)
     }
 
     /// The chain of a signature, `None` if nothing is refused by it.
@@ -63,7 +80,8 @@ impl<'w> Chains<'w> {
         own: &Template,
         family: Family,
     ) -> Result<Option<String>, String> {
-        let rest = self.rest(signature, own, family)?;
+        let deny = Verdict::Goto(self.denial(signature));
+        let rest = self.rest(signature, own, family, &deny)?;
         let mut rules = Vec::new();
         if signature.admin.is_empty() {
             let Some(rest) = rest else {
@@ -76,13 +94,37 @@ impl<'w> Chains<'w> {
             Some(chain) => Verdict::Goto(self.add(signature.direction, family, chain)?),
             None => Verdict::Return,
         };
+        let ends = Ends {
+            deny: &deny,
+            next: &next,
+        };
         for policy in &signature.admin {
-            rules.extend(self.administrators(policy, signature.direction, own, family, &next)?);
+            rules.extend(self.administrators(policy, signature.direction, own, family, &ends)?);
         }
         rules.push(Rule::new(vec![], next));
         let names = signature.admin.iter().map(|p| p.object.to_string());
         self.head(signature, family, comment(names), rules)
             .map(Some)
+    }
+
+    /// Where packets go that a signature's policies refuse. If they are logged, their prefix says which policies
+    /// these are.
+    fn denial(&mut self, signature: &Signature<'_>) -> String {
+        let Some(log) = self.settings.log else {
+            return base::DENY.to_owned();
+        };
+        let denial = Denial {
+            direction: signature.direction,
+            policies: signature.subjects(),
+        };
+        let name = name(&format!("deny_{}", signature.direction), &(log, &denial));
+        if !denial.policies.is_empty() && !self.chains.contains_key(&name) {
+            let names = denial.policies.iter().map(|p| p.object.to_string());
+            let chain = base::logged(&name, log, &comment(names));
+            self.chains.insert(name.clone(), chain);
+            self.denials.insert(name.clone(), denial);
+        }
+        name
     }
 
     /// What is asked after the Admin tier.
@@ -91,6 +133,7 @@ impl<'w> Chains<'w> {
         signature: &Signature<'_>,
         own: &Template,
         family: Family,
+        deny: &Verdict,
     ) -> Result<Option<Chain>, String> {
         let mut rules = Vec::new();
         let names: Vec<String>;
@@ -101,21 +144,24 @@ impl<'w> Chains<'w> {
                 .map(|p| p.object.to_string())
                 .collect();
             rules = self.union(signature, own, family)?;
-            rules.push(Rule::new(vec![], Verdict::Goto(base::DENY.to_owned())));
+            rules.push(Rule::new(vec![], deny.clone()));
         } else if !signature.baseline.is_empty() {
             names = signature
                 .baseline
                 .iter()
                 .map(|p| p.object.to_string())
                 .collect();
+            let ends = Ends {
+                deny,
+                next: &Verdict::Return,
+            };
             for policy in &signature.baseline {
-                let next = Verdict::Return;
                 rules.extend(self.administrators(
                     policy,
                     signature.direction,
                     own,
                     family,
-                    &next,
+                    &ends,
                 )?);
             }
         } else {
@@ -179,11 +225,10 @@ impl<'w> Chains<'w> {
         direction: Direction,
         own: &Template,
         family: Family,
-        next: &Verdict,
+        ends: &Ends<'_>,
     ) -> Result<Vec<Rule>, String> {
         let mut rules = Vec::new();
         for (index, rule) in policy.rules(direction).iter().enumerate() {
-            let deny = || Verdict::Goto(base::DENY.to_owned());
             if let Some(why) = unmet(rule) {
                 let number = index + 1;
                 self.refused.insert(Refused::Rule(
@@ -198,7 +243,7 @@ impl<'w> Chains<'w> {
             // "Deny" and "Pass" rules [...]: "treat the rule as a 'Deny all' rule"."
             if rule.peers.contains(&AdminPeer::Unknown) {
                 if rule.action != AdminAction::Accept {
-                    rules.push(Rule::new(vec![], deny()));
+                    rules.push(Rule::new(vec![], ends.deny.clone()));
                 }
                 continue;
             }
@@ -208,8 +253,8 @@ impl<'w> Chains<'w> {
             };
             let verdict = match rule.action {
                 AdminAction::Accept => Verdict::Return,
-                AdminAction::Deny => deny(),
-                AdminAction::Pass => next.clone(),
+                AdminAction::Deny => ends.deny.clone(),
+                AdminAction::Pass => ends.next.clone(),
             };
             rules.extend(self.rules(&traffic, direction, family, &verdict)?);
         }

@@ -12,7 +12,7 @@ mod sets;
 mod signature;
 
 use crate::model::{Family, Map, Ruleset, Side};
-pub(crate) use base::DENY;
+pub use base::DENY;
 use chains::Chains;
 use cluster::Cluster;
 use ipnet::IpNet;
@@ -42,7 +42,8 @@ pub struct Settings {
     pub revoked: u32,
     /// Whether senders are told that they were refused; otherwise packets are dropped without a word.
     pub reject: bool,
-    /// The netlink group that gets a sample of refused packets, and how many of them each second.
+    /// The netlink group that gets a sample of refused packets, and how many of them each second for each
+    /// signature and direction.
     pub log: Option<(u16, u32)>,
     /// Most rules of one chain; a signature that needs more is closed.
     pub most_rules: usize,
@@ -71,6 +72,17 @@ pub struct Built {
     pub ruleset: Ruleset,
     /// What was refused, sorted; empty as a rule.
     pub refused: Vec<Refused>,
+    /// What the prefixes of logged packets mean; nothing if none are logged.
+    pub denials: BTreeMap<String, Denial>,
+}
+
+/// What a signature's policies refuse in one direction.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Denial {
+    /// The direction, from the point of view of the pod that they select.
+    pub direction: Direction,
+    /// The policies, in the order in which they are asked.
+    pub policies: Vec<Subject>,
 }
 
 /// Something that cannot be enforced as it is written. It is always on the closed side.
@@ -213,7 +225,7 @@ impl Builder<'_> {
         refused.sort();
         refused.dedup();
         let settings = chains.settings().clone();
-        let (mut sets, mut all) = chains.finish();
+        let (mut sets, mut all, denials) = chains.finish();
         base::add(&mut sets, &mut all, &settings, node, known.into_keys());
         Built {
             ruleset: Ruleset {
@@ -223,6 +235,7 @@ impl Builder<'_> {
                 chains: all,
             },
             refused,
+            denials,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The policies that a pod is under, in one direction. Pods with the same signature share their chains.
 
 use palisade_netmodel::{
-    AdminPolicy, Direction, Enforcement, NetworkPolicy, Template, Tier, World,
+    AdminPolicy, Direction, Enforcement, NetworkPolicy, Subject, Template, Tier, World,
 };
 use rustc_hash::FxHashMap;
 
@@ -14,6 +14,22 @@ pub(super) struct Signature<'w> {
     pub(super) policies: Vec<&'w NetworkPolicy>,
     /// Policies of the Baseline tier, in the order in which they are asked.
     pub(super) baseline: Vec<&'w AdminPolicy>,
+}
+
+impl Signature<'_> {
+    /// Its policies, in the order in which they are asked.
+    pub(super) fn subjects(&self) -> Vec<Subject> {
+        let admin = |p: &&AdminPolicy| Subject {
+            kind: p.kind.name(),
+            object: p.object.clone(),
+        };
+        let policies = self.policies.iter().map(|p| Subject {
+            kind: "NetworkPolicy",
+            object: p.object.clone(),
+        });
+        let all = self.admin.iter().map(admin).chain(policies);
+        all.chain(self.baseline.iter().map(admin)).collect()
+    }
 }
 
 /// The policies of a world, by what they may select.

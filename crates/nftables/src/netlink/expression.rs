@@ -52,20 +52,24 @@ pub(super) fn rule(rule: &Rule) -> Vec<Vec<u8>> {
     for condition in &rule.matches {
         self::condition(&mut all, condition);
     }
-    match rule.effect {
+    match &rule.effect {
         None => {}
         Some(Effect::Count) => all.push(expression("counter", &[long(1, 0), long(2, 0)])),
-        Some(Effect::Log { group, rate }) => {
+        Some(Effect::Log {
+            prefix,
+            group,
+            rate,
+        }) => {
             // A second, `NFT_LIMIT_PKTS`.
             let limit = [
-                long(1, u64::from(rate)),
+                long(1, u64::from(*rate)),
                 long(2, 1),
-                number(3, rate),
+                number(3, *rate),
                 number(4, 0),
                 number(5, 0),
             ];
             all.push(expression("limit", &limit));
-            all.push(expression("log", &[short(1, group)]));
+            all.push(expression("log", &[short(1, *group), text(2, prefix)]));
         }
     }
     if let Some(verdict) = &rule.verdict {

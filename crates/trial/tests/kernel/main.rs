@@ -10,6 +10,8 @@ mod corpus;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod drops;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod leak;
