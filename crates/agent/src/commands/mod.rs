@@ -55,8 +55,8 @@ struct Making {
     /// The bit of connection marks that says that permission was taken away; no other program may use it.
     #[arg(long, value_name = "BIT", default_value_t = 27, value_parser = clap::value_parser!(u8).range(0..32))]
     mark_bit: u8,
-    /// Write a line for refused packets, with the policies that refuse them. Of each set of policies the kernel tells so
-    /// many packets a second.
+    /// Write a line for refused packets, with the policies that refuse them. Of each set of policies the kernel
+    /// tells so many packets a second.
     #[arg(long, value_name = "RATE", num_args = 0..=1, require_equals = true, default_missing_value = "10",
           value_parser = clap::value_parser!(u32).range(1..=10_000))]
     log_drops: Option<u32>,
