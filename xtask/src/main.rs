@@ -12,7 +12,7 @@ const TASKS: [(&str, &str, &str); 2] = [
     ),
     (
         "fuzz",
-        "yaml|selectors|matrix [--minutes N] [--seed N]",
+        "yaml|arriving|selectors|matrix [--minutes N] [--seed N]",
         "hunt for N minutes (default 10) for inputs that a reader does not stand",
     ),
 ];

@@ -10,7 +10,7 @@ use crate::told::Told;
 use palisade_diagnostics::{Blocks, Diagnostic, FileId, Severity, Span, Text};
 use palisade_netmodel::World;
 use palisade_yaml::{
-    Around, Items, Limits, List, Node, Piece, Plan, Problems, Sizes, Spare, Take, Window,
+    Around, Items, Limits, List, Node, Piece, Plan, Problems, Spare, Take, Window,
 };
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
@@ -279,7 +279,7 @@ struct Gathered {
 fn gather(input: &Input<'_>, limits: &Limits, room: usize) -> Gathered {
     match input.text {
         Text::Whole(text) => gather_whole(input, text, limits, room),
-        Text::Blocks(blocks) => gather_blocks(input, blocks, limits, (room, Sizes::default())),
+        Text::Blocks(blocks) => gather_blocks(input, blocks, limits, room),
     }
 }
 
@@ -308,14 +308,9 @@ fn gather_whole(input: &Input<'_>, text: &str, limits: &Limits, room: usize) -> 
     }
 }
 
-fn gather_blocks(
-    input: &Input<'_>,
-    blocks: &Blocks,
-    limits: &Limits,
-    (room, sizes): (usize, Sizes),
-) -> Gathered {
+fn gather_blocks(input: &Input<'_>, blocks: &Blocks, limits: &Limits, room: usize) -> Gathered {
     let mut gatherer = Gatherer::new(input, limits, room);
-    let mut problems = palisade_yaml::stream(input.file, blocks, limits, sizes, &mut gatherer);
+    let mut problems = palisade_yaml::stream(input.file, blocks, limits, &mut gatherer);
     problems.append(gatherer.problems);
     // What is no text as a whole is no text in its beginning either. Whoever gave it says why.
     let refused = blocks.is_refused();
@@ -541,8 +536,8 @@ fn root_selectors(world: &World) -> impl Iterator<Item = Diagnostic> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Input, Loaded, Loader, Options, Role, gather_blocks};
-    use palisade_diagnostics::{Blocks, FileId};
+    use super::{Input, Loaded, Options, Role};
+    use palisade_diagnostics::{Blocks, FileId, Text};
     use palisade_yaml::Sizes;
     use proptest::prelude::*;
 
@@ -560,7 +555,7 @@ mod tests {
     }
 
     /// The same, read from blocks of about `block` bytes.
-    fn streamed(text: &str, options: &Options, block: usize, sizes: Sizes) -> Loaded {
+    fn streamed(text: &str, options: &Options, block: usize) -> Loaded {
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -573,11 +568,11 @@ mod tests {
             rest = after;
         }
         let blocks = Blocks::of(parts);
-        let mut loader = Loader::new(options);
-        let how = (loader.told.room(), sizes);
-        let gathered = gather_blocks(&input(""), &blocks, &options.limits, how);
-        loader.add(&input(""), gathered);
-        loader.finish()
+        let input = Input {
+            text: Text::Blocks(&blocks),
+            ..input("")
+        };
+        super::load(&[input], options)
     }
 
     const LISTS: [&str; 8] = [
@@ -646,8 +641,9 @@ mod tests {
             let mut options = Options::default();
             options.limits.max_diagnostics = most;
             let expected = all(&whole(&text, &options));
-            let found = all(&streamed(&text, &options, block, Sizes { window, list }));
-            prop_assert_eq!(found, expected, "{}", text);
+            options.limits.sizes = Sizes { window, list };
+            prop_assert_eq!(&all(&streamed(&text, &options, block)), &expected, "{}", text);
+            prop_assert_eq!(all(&whole(&text, &options)), expected, "{}", text);
         }
     }
 }

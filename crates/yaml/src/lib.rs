@@ -24,13 +24,13 @@ pub use decode::{Decoder, decode};
 pub use emit::Value;
 pub use fields::{Fields, Spanned, UNKNOWN_FIELD};
 pub use json::Spare;
-pub use limits::Limits;
+pub use limits::{Limits, Sizes};
 pub use problems::Problems;
 pub use shape::{Choose, Plan, Shape, Skip};
 pub use split::Window;
 pub use stream::{Items, List, Piece, cut, read};
 pub use tree::{Document, Key, Kind, Node};
-pub use windows::{Around, Sizes, Take, stream};
+pub use windows::{Around, Take, stream};
 
 use palisade_diagnostics::{Diagnostic, FileId};
 

@@ -17,6 +17,26 @@ pub struct Limits {
     pub max_scalar: usize,
     /// Diagnostics of one text. Default 1000.
     pub max_diagnostics: usize,
+    /// How much is looked at at a time.
+    pub sizes: Sizes,
+}
+
+/// How much is looked at at a time. What a text means does not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of a window on a text that arrives. Default 8 MiB.
+    pub window: usize,
+    /// Lists in shorter documents are read as a whole. Default 256 KiB.
+    pub list: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            window: 8 << 20,
+            list: 1 << 18,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -28,6 +48,7 @@ impl Default for Limits {
             max_documents: 2_000_000,
             max_scalar: 16 << 20,
             max_diagnostics: 1000,
+            sizes: Sizes::default(),
         }
     }
 }

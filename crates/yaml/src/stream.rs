@@ -10,9 +10,6 @@ use crate::{Read, Spare, json, read_piece, span};
 use palisade_diagnostics::FileId;
 use std::ops::Range;
 
-/// Lists in shorter texts are read as a whole.
-pub(crate) const LIST_FROM: usize = 1 << 18;
-
 /// A piece of a text that can be read by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
@@ -34,14 +31,10 @@ pub struct List {
 /// Cuts a text. Limits on its size and on the number of documents are looked after here.
 #[must_use]
 pub fn cut(file: FileId, text: &str, limits: &Limits) -> (Vec<Piece>, Problems) {
-    cut_from(file, text, limits, LIST_FROM)
-}
-
-fn cut_from(file: FileId, text: &str, limits: &Limits, from: usize) -> (Vec<Piece>, Problems) {
     let (ranges, problems) = documents(file, text, limits);
     let pieces = ranges.into_iter().map(|range| {
         let part = text.get(range.clone()).unwrap_or_default();
-        match (part.len() > from)
+        match (part.len() > limits.sizes.list)
             .then(|| List::cut(part, range.start, limits.max_documents))
             .flatten()
         {
@@ -229,9 +222,9 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use super::{Piece, cut_from};
+    use super::{Piece, cut};
     use crate::split::Window;
-    use crate::{Kind, Limits, Node, Plan, Spare, parse};
+    use crate::{Kind, Limits, Node, Plan, Sizes, Spare, parse};
     use palisade_diagnostics::FileId;
     use proptest::prelude::*;
 
@@ -239,8 +232,14 @@ mod tests {
 
     /// The items of the list that a text is, piece by piece; `None` if it has to be read as a whole.
     fn by_pieces(text: &str) -> Option<Vec<String>> {
-        let limits = Limits::default();
-        let (pieces, _) = cut_from(FILE, text, &limits, 0);
+        let limits = Limits {
+            sizes: Sizes {
+                list: 0,
+                ..Sizes::default()
+            },
+            ..Limits::default()
+        };
+        let (pieces, _) = cut(FILE, text, &limits);
         let [Piece::List(list)] = pieces.as_slice() else {
             return None;
         };

@@ -7,7 +7,7 @@ use crate::limits::{self, Limits};
 use crate::list::{self, Form, Next};
 use crate::problems::Problems;
 use crate::split::{Splitter, Window};
-use crate::stream::{Items, LIST_FROM, around};
+use crate::stream::{Items, around};
 use crate::{Document, Node, span};
 use palisade_diagnostics::{Blocks, FileId};
 use std::ops::Range;
@@ -39,36 +39,11 @@ pub enum Around {
     Whole,
 }
 
-/// How much is looked at at a time. What a text means does not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sizes {
-    /// Bytes of a window.
-    pub window: usize,
-    /// Lists in shorter documents are read as a whole.
-    pub list: usize,
-}
-
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            window: 8 << 20,
-            list: LIST_FROM,
-        }
-    }
-}
-
 /// Reads a text. What is told is what concerns the text and none of its documents.
-pub fn stream<T: Take>(
-    file: FileId,
-    blocks: &Blocks,
-    limits: &Limits,
-    sizes: Sizes,
-    take: &mut T,
-) -> Problems {
+pub fn stream<T: Take>(file: FileId, blocks: &Blocks, limits: &Limits, take: &mut T) -> Problems {
     let mut reader = Reader {
         file,
         limits,
-        sizes,
         buffer: Buffer::new(blocks),
         splitter: Splitter::new(),
         seen: 0,
@@ -165,7 +140,6 @@ impl<'b> Buffer<'b> {
 struct Reader<'b, 'l, 't, T> {
     file: FileId,
     limits: &'l Limits,
-    sizes: Sizes,
     buffer: Buffer<'b>,
     splitter: Splitter,
     /// How far the splitter has seen.
@@ -196,13 +170,17 @@ impl<T: Take> Reader<'_, '_, '_, T> {
                 self.documents(&mut short);
                 return self.beyond(document.map_or(0, |range| range.start));
             }
-            if let Some(range) = next.clone().filter(|range| range.len() <= self.sizes.list) {
+            if let Some(range) = next
+                .clone()
+                .filter(|range| range.len() <= self.limits.sizes.list)
+            {
                 count += 1;
                 short.push(range);
                 continue;
             }
             self.documents(&mut short);
-            let open = |range: &Range<usize>| self.buffer.end() - range.start > self.sizes.list;
+            let open =
+                |range: &Range<usize>| self.buffer.end() - range.start > self.limits.sizes.list;
             if let Some(range) = next.clone().or_else(|| self.splitter.open().filter(open)) {
                 count += 1;
                 self.end = next.map(|range| range.end);
@@ -260,7 +238,7 @@ impl<T: Take> Reader<'_, '_, '_, T> {
             return Err(Stop);
         }
         // Twice as much, so that looking at it again costs no more than it grows.
-        let end = start + (2 * len).max(self.sizes.window).min(max + 1);
+        let end = start + (2 * len).max(self.limits.sizes.window).min(max + 1);
         self.buffer.fill(end.max(self.buffer.end() + 1));
         Ok(())
     }
@@ -282,7 +260,7 @@ impl<T: Take> Reader<'_, '_, '_, T> {
         loop {
             let (known, whole) = self.known();
             let part = self.buffer.window().get(&(start..known));
-            if list::is_values(near(part, self.sizes.list)) {
+            if list::is_values(near(part, self.limits.sizes.list)) {
                 return self.list(start, (Form::Values, 0));
             }
             let json = list::is_json(part);

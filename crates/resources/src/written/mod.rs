@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use palisade_diagnostics::{FileId, Span, Text};
 use palisade_netmodel::{Direction, ObjectRef, Skip, Webhook, Written, WrittenPolicy, WrittenRule};
 use palisade_yaml::{
-    Around, Items, Key, Kind as Shape, Limits, List, Node, Piece, Plan, Sizes, Spare, Take, Window,
+    Around, Items, Key, Kind as Shape, Limits, List, Node, Piece, Plan, Spare, Take, Window,
 };
 use roles::Roles;
 use std::ops::Range;
@@ -31,10 +31,6 @@ const MAX_LISTS: usize = 4;
 /// Reads texts, object by object: of trees, only one is there at a time.
 #[must_use]
 pub fn written(inputs: &[Input<'_>], limits: &Limits) -> Written {
-    written_by(inputs, limits, Sizes::default())
-}
-
-fn written_by(inputs: &[Input<'_>], limits: &Limits, sizes: Sizes) -> Written {
     let mut out = Written::default();
     let mut roles = Roles::default();
     for input in inputs {
@@ -50,7 +46,7 @@ fn written_by(inputs: &[Input<'_>], limits: &Limits, sizes: Sizes) -> Written {
         match input.text {
             Text::Whole(text) => finder.whole(text),
             Text::Blocks(blocks) => {
-                palisade_yaml::stream(input.file, blocks, limits, sizes, &mut finder);
+                palisade_yaml::stream(input.file, blocks, limits, &mut finder);
             }
         }
     }
@@ -363,7 +359,7 @@ fn webhook(client: Node<'_>, name: &str) -> Option<Webhook> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Roles, Written, object, written, written_by};
+    use super::{Roles, Written, object, written};
     use crate::Input;
     use crate::Role;
     use palisade_diagnostics::{Blocks, FileId, Sources, Text};
@@ -540,7 +536,11 @@ rules: [{apiGroups: [policy], resources: [podsecuritypolicies], verbs: [use]}]
                     window: 50_000,
                     list: 1 << 18,
                 };
-                let found = written_by(&[input], &Limits::default(), sizes);
+                let limits = Limits {
+                    sizes,
+                    ..Limits::default()
+                };
+                let found = written(&[input], &limits);
                 assert!(format!("{found:?}") == expected, "{size} {}", &text[..60]);
             }
         }

@@ -1,6 +1,8 @@
 //! `cargo xtask fuzz`: hunts for inputs that a reader does not stand: a panic, a hang, a span outside of
 //! the text, two ways of reading that disagree.
 
+mod arriving;
+
 use palisade_diagnostics::{Diagnostic, FileId, Severity};
 use palisade_matrix::{Choice, resolve};
 use palisade_netmodel::World;
@@ -17,8 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Name, target, and a word of the documents that it begins with.
-const TARGETS: [(&str, Target, &str); 3] = [
+const TARGETS: [(&str, Target, &str); 4] = [
     ("yaml", yaml, ""),
+    ("arriving", arriving::arriving, ""),
     ("selectors", selectors, "Selector"),
     ("matrix", matrix, "kind: TrafficMatrix"),
 ];
@@ -100,12 +103,15 @@ fn main() -> ExitCode {
         }
     }
     let (true, Some((name, target, word))) = (understood, target) else {
-        say("usage: cargo xtask fuzz yaml|selectors|matrix [--minutes N] [--seed N]");
+        say("usage: cargo xtask fuzz yaml|arriving|selectors|matrix [--minutes N] [--seed N]");
         return ExitCode::from(2);
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seed = seed.unwrap_or_else(|| now.map_or(1, |now| now.as_secs()));
-    let corpus = corpus(word);
+    let mut corpus = corpus(word);
+    if *name == "arriving" {
+        corpus = arriving::corpus(&corpus);
+    }
     say(&format!(
         "fuzz {name}: seed {seed}, {minutes} min, {} documents",
         corpus.len()
@@ -276,16 +282,23 @@ fn nodes(node: Node<'_>, text: &str) -> Result<(), String> {
 }
 
 fn read(text: &str) -> Loaded {
+    read_from(text, usize::MAX)
+}
+
+/// The same; lists in documents that are longer than `list` are cut into pieces.
+fn read_from(text: &str, list: usize) -> Loaded {
     let input = Input {
         file: FileId(0),
         text: text.into(),
         role: Role::Both,
     };
-    load(&[input], &Options::default())
+    let mut options = Options::default();
+    options.limits.sizes.list = list;
+    load(&[input], &options)
 }
 
-/// The reader of YAML and JSON, and the readers of objects above it. A list that is long enough to be cut
-/// into pieces must give what it gives as a whole.
+/// The reader of YAML and JSON, and the readers of objects above it. A list that is cut into pieces must give
+/// what it gives as a whole.
 fn yaml(bytes: &[u8]) -> Result<u64, String> {
     let Ok(text) = decode("input", bytes) else {
         return Ok(0);
@@ -299,8 +312,7 @@ fn yaml(bytes: &[u8]) -> Result<u64, String> {
     let loaded = read(&text);
     places(&loaded.diagnostics, &text)?;
     if text.contains("items") {
-        let long = format!("{}{text}", "\n".repeat(300_000));
-        let cut = read(&long);
+        let cut = read_from(&text, 0);
         let all = |l: &Loaded| {
             let said: Vec<String> = l.diagnostics.iter().map(|d| d.title.clone()).collect();
             (
