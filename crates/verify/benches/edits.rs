@@ -4,8 +4,10 @@
 //! the classes that it selects, and for each list of peers that is new the classes it means; the *label of
 //! a pod* costs the lists that can mean pods of its namespace and the policies that use those which mean
 //! one of its classes and not the other; the *label of a namespace* costs its classes times the lists whose
-//! selector it meets or leaves, and the policies that use these. Nothing costs all pods or all policies,
-//! unless it changes something for all of them.
+//! selector it meets or leaves, and the policies that use these; a *policy of administrators* costs its
+//! subjects by the rules that they have, each for the peers of the rules that are other ones. Nothing costs all pods
+//! or all policies, unless it changes something for all of them. Policies of administrators are edited in clusters
+//! that have 20 of them with 6 rules each, of which every one is about all pods of 15 namespaces or a quarter of these.
 //!
 //! One thread, wall clock: an edit is too short for the clock of a thread. Each edit is done and undone;
 //! both are measured, with the exact difference at both ends (`Effect::halves`). `pairs us` is the time
@@ -14,9 +16,12 @@
 //! The second table is of the verdict after each edit, on a cluster that is as declared ([`Standing`]): what the
 //! edit costs, the grants of the classes that it changed, and what is suspect then. Each edit is done and undone,
 //! so every other verdict is that of a cluster with a flaw. `cargo bench -p palisade-verify --bench edits -- verdicts`
-//! prints it alone.
+//! prints it alone, and `short` leaves out the cluster in which no two pods are equal.
 
-use palisade_netmodel::{Labels, NetworkPolicy, Peer, Pod, PolicyPort, Protocol, Selector, World};
+use palisade_netmodel::{
+    AdminAction, AdminPort, AdminRule, Labels, NetworkPolicy, Peer, Pod, PolicyPort, Protocol,
+    Selector, World,
+};
 use palisade_testkit::clusters::{Shape, intent, world};
 use palisade_verify::{Edit, Live, Standing};
 use std::hint::black_box;
@@ -29,39 +34,72 @@ const ENUMERATED: usize = 10;
 
 fn main() {
     let largest = Shape::largest();
-    let shapes = [
-        ("a hundredth of the largest", Shape::part(100)),
-        ("a tenth of the largest", Shape::part(10)),
-        ("the largest", largest.clone()),
-        (
+    let sizes = [
+        ("1,000 pods", Shape::part(150)),
+        ("10,000 pods", Shape::part(15)),
+        ("150,000 pods", largest.clone()),
+    ];
+    let mut shapes: Vec<(&str, Shape)> = sizes.to_vec();
+    if std::env::args().all(|arg| arg != "short") {
+        let unique_labels = true;
+        shapes.push((
             "every pod its own class",
             Shape {
-                unique_labels: true,
+                unique_labels,
                 ..largest
             },
-        ),
-    ];
+        ));
+    }
+    shapes.extend(sizes.map(|(name, shape)| (name, governed(&shape))));
     if std::env::args().all(|arg| arg != "verdicts") {
         differences(&shapes);
     }
     verdicts(&shapes);
 }
 
-/// The kinds of edits.
-type Kinds = [(&'static str, fn(&World) -> Vec<Edit>); 5];
+/// With policies of administrators.
+fn governed(shape: &Shape) -> Shape {
+    Shape {
+        admin_policies: 20,
+        admin_rules: 6,
+        ..shape.clone()
+    }
+}
 
-const KINDS: Kinds = [
+/// The kinds of edits.
+type Kinds = &'static [(&'static str, fn(&World) -> Vec<Edit>)];
+
+const KINDS: Kinds = &[
     ("port of a policy", ports),
     ("peer of a policy", peers),
     ("policy removed", removals),
     ("label of a pod", pods),
     ("label of a namespace", namespaces),
+    ("label that nobody reads", unread),
 ];
+
+/// The kinds of edits where there are policies of administrators.
+const GOVERNED: Kinds = &[
+    ("admin: ports of a rule", admin_ports),
+    ("admin: action of a rule", admin_actions),
+    ("admin: policy removed", admin_removals),
+    ("admin: a NetworkPolicy", ports),
+    ("admin: label of a pod", pods),
+    ("admin: of a namespace", namespaces),
+];
+
+fn kinds(world: &World) -> Kinds {
+    if world.admin_policies.is_empty() {
+        KINDS
+    } else {
+        GOVERNED
+    }
+}
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 fn verdicts(shapes: &[(&str, Shape)]) {
     println!(
-        "{:<28} {:>8} {:<22} {:>9} {:>9} {:>9} {:>9}",
+        "{:<24} {:>8} {:<24} {:>9} {:>9} {:>9} {:>9}",
         "verdict", "new ms", "edit", "p50 us", "p99 us", "max us", "fails %"
     );
     for (name, shape) in shapes {
@@ -72,7 +110,7 @@ fn verdicts(shapes: &[(&str, Shape)]) {
             continue;
         };
         let built = start.elapsed().as_secs_f64() * 1e3;
-        for (kind, edits) in KINDS {
+        for (kind, edits) in kinds(&world) {
             let mut times = Vec::new();
             let mut failing = 0;
             for step in edits(&world) {
@@ -83,7 +121,7 @@ fn verdicts(shapes: &[(&str, Shape)]) {
                 failing += usize::from(verdict != palisade_diagnostics::Verdict::Holds);
             }
             println!(
-                "{name:<28} {built:>8.0} {kind:<22} {:>9.1} {:>9.1} {:>9.1} {:>9}",
+                "{name:<24} {built:>8.0} {kind:<24} {:>9.1} {:>9.1} {:>9.1} {:>9}",
                 part(&mut times, 50),
                 part(&mut times, 99),
                 part(&mut times, 100),
@@ -96,7 +134,7 @@ fn verdicts(shapes: &[(&str, Shape)]) {
 #[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 fn differences(shapes: &[(&str, Shape)]) {
     println!(
-        "{:<28} {:>8} {:<22} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "{:<24} {:>8} {:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
         "shape", "new ms", "edit", "p50 us", "p99 us", "max us", "pairs", "pairs us"
     );
     for (name, shape) in shapes {
@@ -104,7 +142,7 @@ fn differences(shapes: &[(&str, Shape)]) {
         let start = Instant::now();
         let mut live = Live::new(&world);
         let built = start.elapsed().as_secs_f64() * 1e3;
-        for (kind, edits) in KINDS {
+        for (kind, edits) in kinds(&world) {
             let mut edit = Vec::new();
             let mut pairs = Vec::new();
             let mut count = Vec::new();
@@ -120,7 +158,7 @@ fn differences(shapes: &[(&str, Shape)]) {
                 }
             }
             println!(
-                "{name:<28} {built:>8.0} {kind:<22} {:>9.1} {:>9.1} {:>9.1} {:>9.0} {:>9.1}",
+                "{name:<24} {built:>8.0} {kind:<24} {:>9.1} {:>9.1} {:>9.1} {:>9.0} {:>9.1}",
                 part(&mut edit, 50),
                 part(&mut edit, 99),
                 part(&mut edit, 100),
@@ -218,6 +256,61 @@ fn namespaces(world: &World) -> Vec<Edit> {
             labels: labels.clone(),
         };
         [set(&new), set(old)]
+    });
+    edits.collect()
+}
+
+fn unread(world: &World) -> Vec<Edit> {
+    let all: Vec<(&String, &Labels)> = world
+        .namespaces
+        .iter()
+        .map(|(n, of)| (n, &of.labels))
+        .collect();
+    let edits = some(&all).flat_map(|(name, old)| {
+        let mut new: Labels = (*old).clone();
+        new.0.insert("cost-centre".to_owned(), "7".to_owned());
+        [new, (*old).clone()].map(|labels| Edit::SetNamespace {
+            name: (*name).clone(),
+            labels,
+        })
+    });
+    edits.collect()
+}
+
+fn administrators(world: &World, edit: impl Fn(&mut AdminRule)) -> Vec<Edit> {
+    let edits = some(&world.admin_policies).flat_map(|old| {
+        let mut new = old.clone();
+        new.ingress.iter_mut().take(1).for_each(&edit);
+        [new, old.clone()].map(Edit::SetAdminPolicy)
+    });
+    edits.collect()
+}
+
+fn admin_ports(world: &World) -> Vec<Edit> {
+    administrators(world, |rule| {
+        rule.ports = Some(vec![AdminPort::Range {
+            protocol: Protocol::Tcp,
+            first: 9443,
+            last: 9443,
+        }]);
+    })
+}
+
+fn admin_actions(world: &World) -> Vec<Edit> {
+    administrators(world, |rule| {
+        rule.action = match rule.action {
+            AdminAction::Deny => AdminAction::Accept,
+            AdminAction::Accept | AdminAction::Pass => AdminAction::Deny,
+        };
+    })
+}
+
+fn admin_removals(world: &World) -> Vec<Edit> {
+    let edits = some(&world.admin_policies).flat_map(|old| {
+        [
+            Edit::RemoveAdminPolicy(old.kind, old.object.clone()),
+            Edit::SetAdminPolicy(old.clone()),
+        ]
     });
     edits.collect()
 }

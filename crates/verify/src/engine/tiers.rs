@@ -11,7 +11,7 @@ use super::policies::{Passage, representative};
 use ipnet::IpNet;
 use palisade_netmodel::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, Direction,
-    NamespacedPods, Pod, PortSet, Protocol, Selector, Tier, World,
+    NamespacedPods, Node, Pod, PortSet, Protocol, Selector, Tier, World,
 };
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub struct AdminRuleId {
 }
 
 /// Some of the ports that are asked about: a set of them, or whether the only one is among them.
-trait Ports: Clone {
+pub(super) trait Ports: Clone {
     fn none() -> Self;
     fn all() -> Self;
     fn or(&self, other: &Self) -> Self;
@@ -72,8 +72,8 @@ impl Ports for bool {
 }
 
 /// What may become of ports. A port may be in several sets, and is in at least one.
-#[derive(Debug, Clone)]
-struct Split<P> {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Split<P> {
     accept: P,
     deny: P,
     pass: P,
@@ -82,7 +82,7 @@ struct Split<P> {
 }
 
 impl<P: Ports> Split<P> {
-    fn untouched() -> Self {
+    pub(super) fn untouched() -> Self {
         Self {
             accept: P::none(),
             deny: P::none(),
@@ -92,7 +92,7 @@ impl<P: Ports> Split<P> {
     }
 
     /// A rule takes its ports out of those that are left, if it matches for certain.
-    fn act(&mut self, action: AdminAction, ports: &P, certain: bool) {
+    pub(super) fn act(&mut self, action: AdminAction, ports: &P, certain: bool) {
         let taken = self.open.and(ports);
         let set = match action {
             AdminAction::Accept => &mut self.accept,
@@ -106,7 +106,7 @@ impl<P: Ports> Split<P> {
     }
 
     /// What comes later acts on the ports that are left.
-    fn then(&mut self, later: &Self) {
+    pub(super) fn then(&mut self, later: &Self) {
         for (set, more) in [
             (&mut self.accept, &later.accept),
             (&mut self.deny, &later.deny),
@@ -118,7 +118,7 @@ impl<P: Ports> Split<P> {
     }
 
     /// Any of two may act on a port that both match; one that matches is enough.
-    fn beside(&mut self, other: &Self) {
+    pub(super) fn beside(&mut self, other: &Self) {
         self.accept = self.accept.or(&other.accept);
         self.deny = self.deny.or(&other.deny);
         self.pass = self.pass.or(&other.pass);
@@ -126,7 +126,7 @@ impl<P: Ports> Split<P> {
     }
 
     /// What must and may pass, if `next` says the same of ports that go on.
-    fn before(&self, (must, may): (&P, &P)) -> (P, P) {
+    pub(super) fn before(&self, (must, may): (&P, &P)) -> (P, P) {
         let onward = self.pass.or(&self.open);
         let may = self.accept.or(&onward.and(may));
         let refused = self.deny.or(&onward.without(must));
@@ -553,7 +553,13 @@ fn fails_closed(rule: &AdminRule) -> bool {
 
 /// A rule's ports as numbers on a destination: a name is looked up there, with any protocol.
 fn ports_of(rule: &AdminRule, destination: Option<&Pod>) -> PortSet {
-    let Some(ports) = rule.ports.as_ref().filter(|_| !fails_closed(rule)) else {
+    let ports = rule.ports.as_deref().filter(|_| !fails_closed(rule));
+    ports_on(ports, destination)
+}
+
+/// Ports as numbers on a destination; `None` is all.
+pub(super) fn ports_on(ports: Option<&[AdminPort]>, destination: Option<&Pod>) -> PortSet {
+    let Some(ports) = ports else {
         return PortSet::all();
     };
     let mut set = PortSet::empty();
@@ -677,7 +683,9 @@ impl<'w> Compiler<'w, '_> {
             let matches = match self.endpoints.kind(endpoint) {
                 Some(Kind::Addresses { sample, .. }) => of_node(self.world, labels, *sample),
                 _ => representative(self.world, self.endpoints, endpoint)
-                    .map_or(Some(false), |pod| of_host(self.world, labels, pod)),
+                    .map_or(Some(false), |pod| {
+                        lives_on(labels, pod, |at| of_node(self.world, labels, at))
+                    }),
             };
             match matches {
                 Some(true) => out.yes.insert(endpoint.0),
@@ -688,8 +696,13 @@ impl<'w> Compiler<'w, '_> {
     }
 }
 
-/// Whether a pod lives on a node with these labels, by the address that others see.
-fn of_host(world: &World, labels: &Selector, pod: &Pod) -> Option<bool> {
+/// Whether a pod lives on a node with these labels, by the address that others see, if it is known which
+/// addresses are those of such nodes.
+pub(super) fn lives_on(
+    labels: &Selector,
+    pod: &Pod,
+    of_node: impl Fn(IpAddr) -> Option<bool>,
+) -> Option<bool> {
     if !pod.host_network {
         return Some(false);
     }
@@ -700,7 +713,7 @@ fn of_host(world: &World, labels: &Selector, pod: &Pod) -> Option<bool> {
         [] => &pod.node_addresses.known,
         own => own,
     };
-    let found: Vec<_> = known.iter().map(|a| of_node(world, labels, *a)).collect();
+    let found: Vec<_> = known.iter().map(|a| of_node(*a)).collect();
     if found.contains(&Some(true)) {
         Some(true)
     } else if found.is_empty() || found.contains(&None) {
@@ -710,25 +723,43 @@ fn of_host(world: &World, labels: &Selector, pod: &Pod) -> Option<bool> {
     }
 }
 
-/// Whether an address is one of a node with these labels; `None` if the node is not known.
+/// Whether an address is one of a node with these labels; `None`: the node is not known.
 fn of_node(world: &World, labels: &Selector, address: IpAddr) -> Option<bool> {
-    let nodes: Vec<_> = world
-        .nodes
+    let some_node = || {
+        world
+            .pods
+            .iter()
+            .any(|pod| node_addresses(pod).any(|a| a == address))
+    };
+    is_node(&world.nodes, labels, address, some_node)
+}
+
+/// The same; `some_node` says whether it is the address of any node, as far as pods tell.
+pub(super) fn is_node(
+    nodes: &[Node],
+    labels: &Selector,
+    address: IpAddr,
+    some_node: impl FnOnce() -> bool,
+) -> Option<bool> {
+    let mut found = nodes
         .iter()
         .filter(|n| n.addresses.contains(&address))
-        .collect();
-    if !nodes.is_empty() {
-        return Some(nodes.iter().any(|n| labels.matches(&n.labels)));
+        .peekable();
+    if found.peek().is_some() {
+        return Some(found.any(|n| labels.matches(&n.labels)));
     }
-    let some_node = world.pods.iter().any(|p| {
-        let host = p.host_network && p.addresses.known.contains(&address);
-        host || p.node_addresses.known.contains(&address)
-    });
-    match (some_node, world.nodes.is_empty()) {
+    match (some_node(), nodes.is_empty()) {
         (true, _) => labels.is_everything().then_some(true),
         (false, true) => None,
         (false, false) => Some(false),
     }
+}
+
+/// The addresses of nodes that a pod tells of.
+pub(super) fn node_addresses(pod: &Pod) -> impl Iterator<Item = IpAddr> {
+    let host = pod.host_network.then_some(&pod.addresses.known);
+    let own = host.into_iter().flatten();
+    own.chain(&pod.node_addresses.known).copied()
 }
 
 /// Every selector of pods: of subjects and of peers.
@@ -759,19 +790,9 @@ pub(crate) fn nets(world: &World) -> Vec<IpNet> {
         }
     }
     if nodes {
-        nets.extend(
-            world
-                .nodes
-                .iter()
-                .flat_map(|n| &n.addresses)
-                .map(|a| IpNet::from(*a)),
-        );
-        for pod in &world.pods {
-            nets.extend(pod.node_addresses.known.iter().map(|a| IpNet::from(*a)));
-            if pod.host_network {
-                nets.extend(pod.addresses.known.iter().map(|a| IpNet::from(*a)));
-            }
-        }
+        let addresses = world.nodes.iter().flat_map(|n| &n.addresses);
+        nets.extend(addresses.map(|a| IpNet::from(*a)));
+        nets.extend(world.pods.iter().flat_map(node_addresses).map(IpNet::from));
     }
     nets
 }

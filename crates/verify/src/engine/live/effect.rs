@@ -2,7 +2,7 @@
 
 use super::super::port_table::NONE;
 use super::super::rows::Row;
-use super::policies::Group;
+use super::passing::Group;
 use super::{Live, MOVED};
 use crate::engine::{EndpointId, Passage};
 use palisade_netmodel::{Direction, ObjectRef, PortSet};
@@ -111,9 +111,19 @@ impl Effect {
                 found.extend(self.judge(live, source, destination));
             }
         };
+        let moved = self.moved.as_ref().and_then(|moved| moved.before);
+        // A class also stands for the pod that was in it.
+        let ends = |set: &RoaringBitmap| {
+            let mut ends = set.clone();
+            if moved.is_some_and(|class| set.contains(class.0)) {
+                ends.insert(MOVED);
+            }
+            ends
+        };
         for half in &self.halves {
-            for subject in &half.subjects {
-                for peer in &half.peers {
+            let peers = ends(&half.peers);
+            for subject in &ends(&half.subjects) {
+                for peer in &peers {
                     match half.direction {
                         Direction::Ingress => judge(peer, subject),
                         Direction::Egress => judge(subject, peer),
@@ -173,24 +183,25 @@ impl Effect {
         if !live.traits(s).source || !live.traits(d).destination {
             return Passage::nothing();
         }
-        let half = |direction, subject, peer, ids: (u32, u32)| {
-            let changed = self.halves.iter().filter(|_| !now && self.moved.is_none());
-            let mut changed = changed.filter(|half| half.is_about(direction, subject, peer));
+        let half = |direction, ids: (u32, u32)| {
+            // Of the pod that moved, its old class: what its nodes' addresses changed came first.
+            let changed = self.halves.iter().filter(|_| !now);
+            let mut changed = changed.filter(|half| half.is_about(direction, ids.0, ids.1));
             match changed.next() {
                 Some(half) => half.before.clone(),
                 None => live.half(direction, ids.0, ids.1),
             }
         };
-        let out = half(Direction::Egress, source, destination, (s, d));
-        let into = half(Direction::Ingress, destination, source, (d, s));
+        let out = half(Direction::Egress, (s, d));
+        let into = half(Direction::Ingress, (d, s));
         live.carry(out.and(&into))
     }
 }
 
-/// Where two groups have members in common, and their rules let other ports pass.
+/// Where two groups have members in common, and their rules let other ports pass for some peers.
 pub(super) fn overlay(
     live: &Live,
-    direction: Direction,
+    (direction, among): (Direction, &RoaringBitmap),
     before: &[Group],
     after: &[Group],
     out: &mut Vec<HalfChange>,
@@ -203,7 +214,7 @@ pub(super) fn overlay(
             }
             let whole = old.members == members && new.members == members;
             let first = out.len();
-            differences(live, (direction, &live.alive), (old, new), out);
+            differences(live, (direction, among), (old, new), out);
             for change in out.iter_mut().skip(first).filter(|_| !whole) {
                 change.subjects = members.clone();
             }
@@ -272,7 +283,8 @@ impl Live {
                 rows: live.rows(direction, class, None),
             };
             let (before, after) = (group(self, old), group(self, new));
-            overlay(self, direction, &[before], &[after], &mut halves);
+            let about = (direction, &self.alive);
+            overlay(self, about, &[before], &[after], &mut halves);
             self.seen_as(direction, (old, new), &mut halves);
         }
         Effect {

@@ -4,7 +4,7 @@ use super::super::peers::Peers;
 use super::Live;
 use super::effect::HalfChange;
 use super::nodes::Home;
-use palisade_netmodel::{Labels, NamespaceMatch, Peer, Selector};
+use palisade_netmodel::{AdminPeer, Labels, NamespaceMatch, Peer, Selector};
 use roaring::RoaringBitmap;
 
 /// A distinct list of peers.
@@ -13,14 +13,36 @@ pub(super) struct List {
     wanted: Vec<Peer>,
     /// Whom it means.
     pub(super) peers: Peers,
-    /// The policies that use it.
+    /// The NetworkPolicies that use it.
     pub(super) users: RoaringBitmap,
+    /// If it is one of administrators: the peers.
+    pub(super) ruled: Vec<AdminPeer>,
+    /// The policies of administrators with a rule that asks about it.
+    pub(super) asked_by: RoaringBitmap,
+    /// Those whose subjects it is.
+    pub(super) governs: RoaringBitmap,
 }
 
 impl List {
+    pub(super) fn new(wanted: &[Peer], ruled: &[AdminPeer]) -> Self {
+        Self {
+            wanted: wanted.to_vec(),
+            peers: Peers::default(),
+            users: RoaringBitmap::new(),
+            ruled: ruled.to_vec(),
+            asked_by: RoaringBitmap::new(),
+            governs: RoaringBitmap::new(),
+        }
+    }
+
     /// The peers, as they are written.
     pub(super) fn wanted(&self) -> &[Peer] {
         &self.wanted
+    }
+
+    fn is_unused(&self) -> bool {
+        let users = [&self.users, &self.asked_by, &self.governs];
+        users.iter().all(|users| users.is_empty())
     }
 }
 
@@ -40,11 +62,7 @@ impl Live {
         if let Some(known) = self.lists.number(wanted) {
             return known;
         }
-        let list = List {
-            wanted: wanted.to_vec(),
-            peers: Peers::default(),
-            users: RoaringBitmap::new(),
-        };
+        let list = List::new(wanted, &[]);
         let number = self.lists.insert(wanted.to_vec(), list);
         let mut candidates = RoaringBitmap::new();
         for peer in wanted {
@@ -87,15 +105,18 @@ impl Live {
                 self.named.entry(name.clone()).or_default().insert(list);
                 self.namespaces.number(name).into_iter().collect()
             }
-            NamespaceMatch::Selector(selector) => {
-                let number = self.choice(selector);
-                let Some(choice) = self.selectors.get_mut(number) else {
-                    return RoaringBitmap::new();
-                };
-                choice.lists.insert(list);
-                choice.namespaces.clone()
-            }
+            NamespaceMatch::Selector(selector) => self.reaches_chosen(list, selector),
         }
+    }
+
+    /// The same of the namespaces that a selector takes.
+    pub(super) fn reaches_chosen(&mut self, list: u32, selector: &Selector) -> RoaringBitmap {
+        let number = self.choice(selector);
+        let Some(choice) = self.selectors.get_mut(number) else {
+            return RoaringBitmap::new();
+        };
+        choice.lists.insert(list);
+        choice.namespaces.clone()
     }
 
     fn choice(&mut self, selector: &Selector) -> u32 {
@@ -113,11 +134,17 @@ impl Live {
 
     /// Forgets a list that no policy uses.
     pub(super) fn release(&mut self, number: u32) {
-        let unused = self.lists.get(number).filter(|list| list.users.is_empty());
-        let Some(wanted) = unused.map(|list| list.wanted.clone()) else {
+        let unused = self.lists.get(number).filter(|list| list.is_unused());
+        let Some((wanted, ruled)) = unused.map(|list| (list.wanted.clone(), list.ruled.clone()))
+        else {
             return;
         };
-        let Some(list) = self.lists.remove(wanted.as_slice()) else {
+        let list = if ruled.is_empty() {
+            self.lists.remove(wanted.as_slice())
+        } else {
+            self.forget_ruled(number, &ruled)
+        };
+        let Some(list) = list else {
             return;
         };
         for node in list.peers.yes.iter().chain(&list.peers.perhaps) {
@@ -151,24 +178,26 @@ impl Live {
                 }
                 self.namespaces.number(name).into_iter().collect()
             }
-            NamespaceMatch::Selector(selector) => {
-                let number = self.selectors.number(selector);
-                let choice = number.and_then(|n| self.selectors.get_mut(n));
-                let Some(choice) = choice else {
-                    return RoaringBitmap::new();
-                };
-                choice.lists.remove(list);
-                let homes = choice.namespaces.clone();
-                if choice.lists.is_empty() {
-                    self.selectors.remove(selector);
-                }
-                homes
-            }
+            NamespaceMatch::Selector(selector) => self.unreaches_chosen(list, selector),
         }
     }
 
+    /// The same of the namespaces that a selector takes.
+    pub(super) fn unreaches_chosen(&mut self, list: u32, selector: &Selector) -> RoaringBitmap {
+        let number = self.selectors.number(selector);
+        let Some(choice) = number.and_then(|n| self.selectors.get_mut(n)) else {
+            return RoaringBitmap::new();
+        };
+        choice.lists.remove(list);
+        let homes = choice.namespaces.clone();
+        if choice.lists.is_empty() {
+            self.selectors.remove(selector);
+        }
+        homes
+    }
+
     /// Whether a list means a class, judged peer by peer.
-    fn means(&self, list: u32, class: u32) -> Meant {
+    pub(super) fn means(&self, list: u32, class: u32) -> Meant {
         let found = self.lists.get(list);
         let class = self.node(class).and_then(super::nodes::Node::class);
         let Some((list, class)) = found.zip(class) else {
@@ -201,6 +230,12 @@ impl Live {
                     yes |= class.places.iter().any(|p| list.peers.yes.contains(*p));
                 }
                 Peer::Block { .. } => {}
+            }
+        }
+        for peer in &list.ruled {
+            match self.is_ruled(peer, class, labels) {
+                Some(meant) => yes |= meant,
+                None => perhaps = true,
             }
         }
         (yes, perhaps && !yes)
@@ -246,6 +281,7 @@ impl Live {
                 candidates |= &cell.yes;
             }
         }
+        candidates |= &self.wide;
         for list in candidates {
             let meant = self.means(list, id);
             if meant != (false, false) {
@@ -313,6 +349,10 @@ impl Live {
                 }
             }
         }
+        if self.touched.is_some() {
+            let turned = changed.iter().map(|(list, class, _)| (*list, *class));
+            self.turned = turned.collect();
+        }
         self.change_lists(&changed)
     }
 
@@ -328,7 +368,8 @@ impl Live {
         }
     }
 
-    fn meant(&self, list: u32, id: u32) -> Meant {
+    /// Whether a list means a class or cell, as it was found.
+    pub(super) fn meant(&self, list: u32, id: u32) -> Meant {
         let peers = self.lists.get(list).map(|list| &list.peers);
         peers.map_or((false, false), |peers| {
             (peers.yes.contains(id), peers.perhaps.contains(id))

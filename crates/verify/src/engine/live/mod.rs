@@ -1,5 +1,5 @@
-//! What NetworkPolicies let pass between any two ends, kept current while objects change: each edit
-//! touches what depends on it, and tells exactly which connections it opened or closed.
+//! What policies, those of administrators too, let pass between any two ends, kept current while objects
+//! change: each edit touches what depends on it, and tells exactly which connections it opened or closed.
 //!
 //! Pods are kept in classes and addresses in cells, as in [`super::endpoints`]. Every distinct list of
 //! peers is a set of classes and cells, and every class knows the lists that mean it; a policy holds the
@@ -10,19 +10,23 @@
 //! | a policy | the classes of its namespace; lists of peers that are new; the rules of classes it selects |
 //! | a pod | the lists that mean its old or its new class, and the policies that use them |
 //! | a namespace | its classes; the lists whose selector takes it now and did not before, or the reverse |
+//! | a policy of administrators | its subjects, each for the peers of the rules that are other ones |
 //!
 //! Cost: in proportion to that. An edit of a list that every policy uses touches every policy, because it
 //! changes every policy. A CIDR that cuts a cell moves the pods with an address in it; a policy that is
 //! the first to read a label that tells replicas apart moves all pods.
 //!
-//! Policies of administrators and the mesh are not part of it, nor is a pod's own node (as in
-//! [`super::Relation`]): a change of those takes a new [`super::Engine`].
+//! The mesh is not part of it, nor is a pod's own node (as in [`super::Relation`]): a change of those takes a
+//! new [`super::Engine`].
 
+mod administrators;
 mod effect;
 mod lists;
 mod nodes;
+mod passing;
 mod policies;
 mod pool;
+mod ruled;
 mod space;
 mod standing;
 #[cfg(test)]
@@ -32,19 +36,21 @@ pub use effect::{Connection, Effect, HalfChange, Moved};
 pub use standing::{Flaw, Standing};
 
 use super::port_table::PortTable;
+use super::tiers::node_addresses;
 use super::{EndpointId, Passage};
+use administrators::{Name, Ruler};
 use lists::{Choice, List};
 use nodes::{Home, Member, Node};
 use palisade_netmodel::{
-    Direction, Enforcement, Labels, NetworkPolicy, ObjectRef, Peer, Pod, PolicyPort, PortSet,
-    Selector, World,
+    AdminKind, AdminPeer, AdminPolicy, Direction, Enforcement, Labels, NetworkPolicy, ObjectRef,
+    Peer, Pod, PolicyPort, PortSet, Selector, World,
 };
 use policies::{Policy, PortList, Signature};
 use pool::Pool;
 use roaring::RoaringBitmap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use space::{Point, Space};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// One object that came, changed or went.
@@ -54,6 +60,10 @@ pub enum Edit {
     SetPolicy(NetworkPolicy),
     /// It is gone.
     RemovePolicy(ObjectRef),
+    /// A policy of administrators is there now, in place of one of the same kind and name if there was one.
+    SetAdminPolicy(AdminPolicy),
+    /// It is gone.
+    RemoveAdminPolicy(AdminKind, ObjectRef),
     /// A namespace has these labels now.
     SetNamespace {
         /// Its name.
@@ -69,7 +79,7 @@ pub enum Edit {
     RemovePod(ObjectRef),
 }
 
-/// What NetworkPolicies let pass, kept current.
+/// What policies let pass, kept current.
 #[derive(Debug)]
 pub struct Live {
     ip_block_matches_pods: bool,
@@ -91,14 +101,29 @@ pub struct Live {
     namespaces: Pool<String, Home>,
     selectors: Pool<Selector, Choice>,
     lists: Pool<Vec<Peer>, List>,
+    /// The numbers of lists of administrators' policies.
+    ruled: FxHashMap<Vec<AdminPeer>, u32>,
+    /// Those of them that addresses belong to, and those that ask about nodes.
+    wide: RoaringBitmap,
+    asking_nodes: RoaringBitmap,
+    /// Those that are the subjects of a policy.
+    governing: RoaringBitmap,
     /// Lists by a namespace that they name.
     named: FxHashMap<String, RoaringBitmap>,
     /// Lists with a CIDR.
     blocks: RoaringBitmap,
     /// Classes that a CIDR could mean, without a known address.
     nowhere: RoaringBitmap,
+    /// All classes without a known address.
+    unplaced: RoaringBitmap,
     ports: Pool<Vec<PolicyPort>, PortList>,
     policies: Pool<ObjectRef, Policy>,
+    /// Policies of administrators, and the kinds of them that the network plugin enforces.
+    rulers: Pool<Name, Ruler>,
+    kinds_enforced: BTreeSet<AdminKind>,
+    world_nodes: Vec<palisade_netmodel::Node>,
+    /// Addresses of nodes by what pods tell, with how many do.
+    node_places: BTreeMap<IpAddr, u32>,
     ingress: Pool<Vec<u32>, Signature>,
     egress: Pool<Vec<u32>, Signature>,
     /// Policies with an egress rule to everybody that names a port.
@@ -110,6 +135,8 @@ pub struct Live {
     hosts: RoaringBitmap,
     /// Classes and cells that came or went, where somebody wants to know.
     touched: Option<Vec<u32>>,
+    /// Lists with classes that the last edit of a namespace took into them or out of them, under the same condition.
+    turned: Vec<(u32, u32)>,
 }
 
 /// Stands for the pod that an edit added, changed or removed.
@@ -138,11 +165,20 @@ impl Live {
             namespaces: Pool::default(),
             selectors: Pool::default(),
             lists: Pool::default(),
+            ruled: FxHashMap::default(),
+            wide: RoaringBitmap::new(),
+            asking_nodes: RoaringBitmap::new(),
+            governing: RoaringBitmap::new(),
             named: FxHashMap::default(),
             blocks: RoaringBitmap::new(),
             nowhere: RoaringBitmap::new(),
+            unplaced: RoaringBitmap::new(),
             ports: Pool::default(),
             policies: Pool::default(),
+            rulers: Pool::default(),
+            kinds_enforced: world.profile.admin_kinds.iter().copied().collect(),
+            world_nodes: world.nodes.clone(),
+            node_places: BTreeMap::new(),
             ingress: Pool::default(),
             egress: Pool::default(),
             by_name: RoaringBitmap::new(),
@@ -150,6 +186,7 @@ impl Live {
             leftover: Vec::new(),
             hosts: RoaringBitmap::new(),
             touched: None,
+            turned: Vec::new(),
         };
         for v6 in [false, true] {
             let cell = live.add_cell((v6, 0));
@@ -159,6 +196,13 @@ impl Live {
         for policy in &world.network_policies {
             live.prepare(policy);
         }
+        for address in world.pods.iter().flat_map(node_addresses) {
+            live.node_places.insert(address, 0);
+        }
+        for policy in &world.admin_policies {
+            live.prepare_ruler(policy);
+        }
+        live.node_places.clear();
         for (name, namespace) in &world.namespaces {
             live.set_namespace(name, &namespace.labels);
         }
@@ -169,6 +213,9 @@ impl Live {
             if let Some(step) = live.plan(&policy.object, Some(policy)) {
                 live.carry_out(&policy.object, step);
             }
+        }
+        for policy in &world.admin_policies {
+            live.add_ruler(policy);
         }
         live
     }
@@ -187,6 +234,14 @@ impl Live {
                 Effect::of(self.set_policy(&policy.object, Some(&policy)))
             }
             Edit::RemovePolicy(object) => Effect::of(self.set_policy(&object, None)),
+            Edit::SetAdminPolicy(policy) => {
+                self.prepare_ruler(&policy);
+                let name = (policy.kind, policy.object.clone());
+                Effect::of(self.set_ruler(&name, Some(&policy)))
+            }
+            Edit::RemoveAdminPolicy(kind, object) => {
+                Effect::of(self.set_ruler(&(kind, object), None))
+            }
             Edit::SetNamespace { name, labels } => Effect::of(self.set_namespace(&name, &labels)),
             Edit::RemoveNamespace(name) => {
                 let labels = Labels::from_iter([("kubernetes.io/metadata.name", name.as_str())]);

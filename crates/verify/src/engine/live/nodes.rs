@@ -5,6 +5,7 @@ use super::effect::{Effect, Moved};
 use super::policies::SignatureId;
 use super::space::{Point, point};
 use super::{Live, MOVED};
+use ipnet::IpNet;
 use palisade_netmodel::{Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Selector};
 use roaring::RoaringBitmap;
 use std::net::IpAddr;
@@ -212,9 +213,7 @@ impl Live {
                 Peer::Pods { pods, .. } => selectors.push(pods),
                 Peer::Block { cidr, except } => {
                     for block in std::iter::once(cidr).chain(except) {
-                        for at in self.space.cuts(&block.trunc()) {
-                            self.cut(at);
-                        }
+                        self.cut_out(&block.trunc());
                     }
                 }
             }
@@ -222,7 +221,14 @@ impl Live {
         self.read_labels(selectors.into_iter());
     }
 
-    fn read_labels<'s>(&mut self, selectors: impl Iterator<Item = &'s Selector>) {
+    /// Makes a block a set of cells.
+    pub(super) fn cut_out(&mut self, block: &IpNet) {
+        for at in self.space.cuts(block) {
+            self.cut(at);
+        }
+    }
+
+    pub(super) fn read_labels<'s>(&mut self, selectors: impl Iterator<Item = &'s Selector>) {
         let keys = selectors.flat_map(|s| &s.requirements).map(|r| &r.key);
         let new: Vec<String> = keys
             .filter(|key| PER_POD_KEYS.contains(&key.as_str()) && !self.read.contains(*key))
@@ -342,6 +348,9 @@ impl Live {
             }
         }
         let host = pod.host_network || pod.host_group;
+        if places.is_empty() {
+            self.unplaced.insert(id);
+        }
         if places.is_empty() && (host || self.ip_block_matches_pods) {
             self.nowhere.insert(id);
         }
@@ -378,6 +387,7 @@ impl Live {
             self.unmean(list, id);
         }
         self.nowhere.remove(id);
+        self.unplaced.remove(id);
         self.hosts.remove(id);
         if let Some(class) = node.class() {
             for place in &class.places {
@@ -403,6 +413,9 @@ impl Live {
     /// A pod came, changed or went.
     pub(super) fn set_pod(&mut self, object: ObjectRef, pod: Option<Pod>) -> Effect {
         let number = self.pods.number(&object);
+        let known = number.and_then(|number| self.pods.get(number));
+        let known = known.map(|member| member.pod.clone());
+        let mut halves = self.set_node_places(known.as_ref(), pod.as_ref());
         let old = number.and_then(|number| self.pods.get(number));
         let before = old.map(|member| member.class);
         let addresses = old.map(|member| taken(&member.pod)).unwrap_or_default();
@@ -433,10 +446,12 @@ impl Live {
         };
         self.leftover.extend(left);
         if before == after {
-            return Effect::default();
+            return Effect::of(halves);
         }
         let moved = Moved::new(object, before, after);
-        self.moved(moved)
+        let mut effect = self.moved(moved);
+        effect.halves.append(&mut halves);
+        effect
     }
 
     fn give_back(&mut self, address: IpAddr) {

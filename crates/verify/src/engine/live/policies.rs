@@ -1,19 +1,11 @@
 //! Policies as numbers of lists, and the classes that the same policies isolate.
 
-use super::super::peers::Peers;
 use super::super::policies::Ports;
-use super::super::port_table::{ALL, PortsId};
-use super::super::rows::{Among, Lookup, Row, RulePorts, Rules, rows};
-use super::effect::{HalfChange, differences, overlay};
-use super::lists::{List, Meant};
-use super::nodes::Node;
-use super::{Live, MOVED};
-use crate::engine::Passage;
-use palisade_netmodel::{
-    Direction, NamedPort, NetworkPolicy, ObjectRef, Pod, PolicyPort, PortSet, Selector,
-};
+use super::super::rows::Lookup;
+use super::Live;
+use super::effect::{HalfChange, overlay};
+use palisade_netmodel::{Direction, NetworkPolicy, ObjectRef, Pod, PolicyPort, Selector};
 use roaring::RoaringBitmap;
-use rustc_hash::FxHashMap;
 
 /// The number of a set of policies in its direction.
 pub(super) type SignatureId = u32;
@@ -23,20 +15,20 @@ pub(super) type SignatureId = u32;
 pub(super) struct Policy {
     selector: Selector,
     /// The classes that it selects.
-    subjects: RoaringBitmap,
+    pub(super) subjects: RoaringBitmap,
     ingress: Option<Vec<Rule>>,
     egress: Option<Vec<Rule>>,
 }
 
 /// A rule: the numbers of its lists; `None` is everybody, and all ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rule {
-    list: Option<u32>,
-    ports: Option<u32>,
+pub(super) struct Rule {
+    pub(super) list: Option<u32>,
+    pub(super) ports: Option<u32>,
 }
 
 impl Policy {
-    fn rules(&self, direction: Direction) -> Option<&[Rule]> {
+    pub(super) fn rules(&self, direction: Direction) -> Option<&[Rule]> {
         match direction {
             Direction::Ingress => self.ingress.as_deref(),
             Direction::Egress => self.egress.as_deref(),
@@ -51,7 +43,7 @@ impl Policy {
 /// A distinct list of ports.
 #[derive(Debug)]
 pub(super) struct PortList {
-    ports: Ports,
+    pub(super) ports: Ports,
     written: Vec<PolicyPort>,
     /// How many rules use it.
     users: u32,
@@ -60,7 +52,7 @@ pub(super) struct PortList {
 /// Classes that the same policies isolate in a direction.
 #[derive(Debug)]
 pub(super) struct Signature {
-    policies: Vec<u32>,
+    pub(super) policies: Vec<u32>,
     members: RoaringBitmap,
 }
 
@@ -76,94 +68,12 @@ pub(super) struct Step {
     touched: [(Direction, RoaringBitmap); 2],
 }
 
-/// Classes with the same rules, and what these let pass.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) members: RoaringBitmap,
-    pub(super) rows: Vec<Row>,
-}
-
-/// What tells classes apart in a direction: their policies and, if a rule names a port, their names.
-type GroupKey = (Option<SignatureId>, Vec<NamedPort>);
-
-impl Lookup for Live {
-    fn peers(&self, id: u32) -> Option<&Peers> {
-        self.lists.get(id).map(|list: &List| &list.peers)
-    }
-
-    fn ports(&self, id: u32) -> Option<&Ports> {
-        self.ports.get(id).map(|list| &list.ports)
-    }
-
-    fn pod(&self, endpoint: u32) -> Option<&Pod> {
-        self.example(endpoint)
-    }
-}
-
 impl Live {
-    fn signatures(&self, direction: Direction) -> &super::Pool<Vec<u32>, Signature> {
+    pub(super) fn signatures(&self, direction: Direction) -> &super::Pool<Vec<u32>, Signature> {
         match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
         }
-    }
-
-    /// The policies that isolate a class; none for a cell.
-    fn isolating(&self, direction: Direction, id: u32) -> &[u32] {
-        let signature = self.node(id).and_then(|node| node.signature(direction));
-        self.of_signature(direction, signature)
-    }
-
-    fn of_signature(&self, direction: Direction, signature: Option<SignatureId>) -> &[u32] {
-        let found = signature.and_then(|id| self.signatures(direction).get(id));
-        found.map_or(&[], |signature| &signature.policies)
-    }
-
-    /// The rules of some policies in a direction.
-    fn rules_of<'l>(
-        &'l self,
-        direction: Direction,
-        policies: &'l [u32],
-    ) -> impl Iterator<Item = &'l Rule> {
-        let policies = policies.iter().filter_map(|id| self.policies.get(*id));
-        policies.flat_map(move |policy| policy.rules(direction).unwrap_or_default())
-    }
-
-    /// What the policies of a subject let pass to or from a peer. Everything, if none isolates it.
-    pub(super) fn half(&self, direction: Direction, subject: u32, peer: u32) -> Passage {
-        let policies = self.isolating(direction, subject);
-        if policies.is_empty() || !self.enforced {
-            return Passage::everything();
-        }
-        let destination = match direction {
-            Direction::Ingress => subject,
-            Direction::Egress => peer,
-        };
-        let mut passage = Passage::nothing();
-        for rule in self.rules_of(direction, policies) {
-            let list = rule.list.map(|id| self.lists.get(id));
-            let meant: Meant = match list {
-                None => (true, false),
-                Some(list) => list.map_or((false, false), |list| {
-                    let peers = &list.peers;
-                    (peers.yes.contains(peer), peers.perhaps.contains(peer))
-                }),
-            };
-            if meant == (false, false) {
-                continue;
-            }
-            let ports = match rule.ports {
-                None => PortSet::all(),
-                Some(id) => Lookup::ports(self, id)
-                    .map(|ports| ports.on(self.example(destination)))
-                    .unwrap_or_default(),
-            };
-            passage.may = passage.may.union(&ports);
-            if meant.0 {
-                passage.must = passage.must.union(&ports);
-            }
-        }
-        passage
     }
 
     /// A policy came, changed or went. Its blocks must be cuts already.
@@ -187,7 +97,8 @@ impl Live {
         let after = groups(self);
         let mut changes = Vec::new();
         for ((direction, _), (before, after)) in touched.iter().zip(before.iter().zip(&after)) {
-            overlay(self, *direction, before, after, &mut changes);
+            let about = (*direction, &self.alive);
+            overlay(self, about, before, after, &mut changes);
         }
         changes
     }
@@ -452,187 +363,5 @@ impl Live {
         }
         self.sign(id, Direction::Ingress, None);
         self.sign(id, Direction::Egress, None);
-    }
-
-    fn group_key(&self, direction: Direction, class: u32) -> GroupKey {
-        let signature = self.node(class).and_then(|node| node.signature(direction));
-        let signature = signature.filter(|_| self.enforced);
-        let policies = self.of_signature(direction, signature);
-        let mut rules = self.rules_of(direction, policies);
-        let named = direction == Direction::Ingress
-            && rules.any(|rule| {
-                let list = rule.ports.and_then(|id| Lookup::ports(self, id));
-                list.is_some_and(Ports::reads_names)
-            });
-        let names = self.example(class).filter(|_| named);
-        let names = names.map(|pod| pod.named_ports.clone());
-        (signature, names.unwrap_or_default())
-    }
-
-    /// Some classes by their rules.
-    fn kinds(&self, direction: Direction, classes: &RoaringBitmap) -> Vec<RoaringBitmap> {
-        let mut kinds: FxHashMap<GroupKey, RoaringBitmap> = FxHashMap::default();
-        for class in classes & &self.alive {
-            let key = self.group_key(direction, class);
-            kinds.entry(key).or_default().insert(class);
-        }
-        let mut kinds: Vec<(GroupKey, RoaringBitmap)> = kinds.into_iter().collect();
-        kinds.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        kinds.into_iter().map(|(_, members)| members).collect()
-    }
-
-    /// Kinds with what their rules let pass for some peers, or for all.
-    fn groups(
-        &mut self,
-        direction: Direction,
-        kinds: Vec<RoaringBitmap>,
-        among: Option<&RoaringBitmap>,
-    ) -> Vec<Group> {
-        let mut groups = Vec::with_capacity(kinds.len());
-        for members in kinds {
-            let example = members.min().unwrap_or(MOVED);
-            let rows = self.rows(direction, example, among);
-            groups.push(Group { members, rows });
-        }
-        groups
-    }
-
-    /// What the policies of a class or cell let pass for some peers, or for all.
-    pub(super) fn rows(
-        &mut self,
-        direction: Direction,
-        class: u32,
-        among: Option<&RoaringBitmap>,
-    ) -> Vec<Row> {
-        let mut table = std::mem::take(&mut self.table);
-        let policies = self.isolating(direction, class);
-        let found = if policies.is_empty() || !self.enforced {
-            vec![Row {
-                must: ALL,
-                may: ALL,
-                peers: among.unwrap_or(&self.alive).clone(),
-            }]
-        } else {
-            let mut rules = Rules::new();
-            for rule in self.rules_of(direction, policies) {
-                let ports = self.rule_ports(&mut table, direction, rule, class);
-                if !rules.contains(&(rule.list, ports)) {
-                    rules.push((rule.list, ports));
-                }
-            }
-            let among = among.map_or(Among::All(&self.alive), Among::Some);
-            rows(self, &mut table, &rules, among)
-        };
-        self.table = table;
-        found
-    }
-
-    fn rule_ports(
-        &self,
-        table: &mut super::PortTable,
-        direction: Direction,
-        rule: &Rule,
-        class: u32,
-    ) -> RulePorts {
-        let list = rule
-            .ports
-            .and_then(|id| Some((id, Lookup::ports(self, id)?)));
-        let fixed = |ports: PortsId| RulePorts::Fixed(ports);
-        match list {
-            None => fixed(ALL),
-            Some((id, list)) if direction == Direction::Egress && list.reads_names() => {
-                RulePorts::ByName(id)
-            }
-            Some((_, list)) => fixed(table.number(list.on(self.example(class)))),
-        }
-    }
-
-    /// Some lists mean some classes now, or no longer.
-    pub(super) fn change_lists(&mut self, changed: &[(u32, u32, Meant)]) -> Vec<HalfChange> {
-        let lists: RoaringBitmap = changed.iter().map(|(list, _, _)| *list).collect();
-        let peers: RoaringBitmap = changed.iter().map(|(_, class, _)| *class).collect();
-        let peers = &peers & &self.alive;
-        let subjects = [Direction::Ingress, Direction::Egress]
-            .map(|direction| (direction, self.users(direction, &lists)));
-        let groups = |live: &mut Self| {
-            subjects.each_ref().map(|(direction, subjects)| {
-                let kinds = live.kinds(*direction, subjects);
-                live.groups(*direction, kinds, Some(&peers))
-            })
-        };
-        let before = groups(self);
-        for (list, class, meant) in changed {
-            self.mean(*list, *class, *meant);
-        }
-        let after = groups(self);
-        let mut changes = Vec::new();
-        for ((direction, _), (before, after)) in subjects.iter().zip(before.iter().zip(&after)) {
-            // The policies are the same, so are the groups.
-            for pair in before.iter().zip(after) {
-                differences(self, (*direction, &peers), pair, &mut changes);
-            }
-        }
-        changes
-    }
-
-    /// The classes that policies isolate which use some lists in a direction.
-    pub(super) fn users(&self, direction: Direction, lists: &RoaringBitmap) -> RoaringBitmap {
-        let lists_of = lists.iter().filter_map(|list| self.lists.get(list));
-        let users: RoaringBitmap = lists_of.flat_map(|list| &list.users).collect();
-        self.subjects(direction, &users, |rule| {
-            rule.list.is_some_and(|list| lists.contains(list))
-        })
-    }
-
-    /// The classes that policies isolate which have an egress rule to everybody that names a port.
-    pub(super) fn users_of_names(&self) -> RoaringBitmap {
-        self.subjects(Direction::Egress, &self.by_name, |rule| rule.list.is_none())
-    }
-
-    fn subjects(
-        &self,
-        direction: Direction,
-        policies: &RoaringBitmap,
-        wanted: impl Fn(&Rule) -> bool,
-    ) -> RoaringBitmap {
-        let mut subjects = RoaringBitmap::new();
-        for policy in policies.iter().filter_map(|id| self.policies.get(id)) {
-            if policy
-                .rules(direction)
-                .unwrap_or_default()
-                .iter()
-                .any(&wanted)
-            {
-                subjects |= &policy.subjects;
-            }
-        }
-        subjects
-    }
-
-    /// Some classes, one example of each kind with the kind.
-    pub(super) fn examples(
-        &self,
-        direction: Direction,
-        classes: &RoaringBitmap,
-    ) -> Vec<(u32, RoaringBitmap)> {
-        let kinds = self.kinds(direction, classes).into_iter();
-        kinds.filter_map(|kind| Some((kind.min()?, kind))).collect()
-    }
-
-    /// Whether a class lets something pass for peers that no list means: nothing isolates it, or a rule is
-    /// for everybody.
-    pub(super) fn is_broad(&self, direction: Direction, class: u32) -> bool {
-        let policies = self.isolating(direction, class);
-        policies.is_empty()
-            || !self.enforced
-            || self
-                .rules_of(direction, policies)
-                .any(|rule| rule.list.is_none())
-    }
-
-    /// Whether a number is a class with one pod, or none.
-    pub(super) fn is_single(&self, id: u32) -> bool {
-        let class = self.node(id).and_then(Node::class);
-        class.is_some() && self.node(id).is_some_and(|node| node.members().len() < 2)
     }
 }

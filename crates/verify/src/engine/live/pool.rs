@@ -35,10 +35,7 @@ impl<K: Hash + Eq, V> Pool<K, V> {
     pub(super) fn insert(&mut self, key: K, value: V) -> u32 {
         let number = match self.numbers.get(&key) {
             Some(known) => *known,
-            None => self.free.pop().unwrap_or_else(|| {
-                self.slots.push(None);
-                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-            }),
+            None => self.vacant(),
         };
         self.numbers.insert(key, number);
         if let Some(slot) = self.slots.get_mut(number as usize) {
@@ -55,6 +52,29 @@ impl<K: Hash + Eq, V> Pool<K, V> {
         let number = self.numbers.remove(key)?;
         self.free.push(number);
         self.slots.get_mut(number as usize)?.take()
+    }
+
+    /// Adds a value that has no key.
+    pub(super) fn add(&mut self, value: V) -> u32 {
+        let number = self.vacant();
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            *slot = Some(value);
+        }
+        number
+    }
+
+    /// Takes a value out that has none.
+    pub(super) fn take(&mut self, number: u32) -> Option<V> {
+        let value = self.slots.get_mut(number as usize)?.take()?;
+        self.free.push(number);
+        Some(value)
+    }
+
+    fn vacant(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+        })
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&V> {

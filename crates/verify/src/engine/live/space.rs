@@ -21,6 +21,11 @@ pub(super) fn point(address: IpAddr) -> Point {
     (address.is_ipv6(), number(address))
 }
 
+/// The reverse.
+pub(super) fn address_of((v6, at): Point) -> IpAddr {
+    address(at, v6)
+}
+
 impl Space {
     /// Adds the first cell of a family.
     pub(super) fn open(&mut self, v6: bool, cell: u32) {

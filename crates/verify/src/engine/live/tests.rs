@@ -3,7 +3,7 @@
 
 use super::{Edit, Effect, Live, Moved};
 use crate::engine::{EndpointId, Engine, Passage};
-use palisade_netmodel::{Direction, Endpoint, Pod, World};
+use palisade_netmodel::{AdminAction, AdminKind, AdminPolicy, Direction, Endpoint, Pod, World};
 use palisade_testkit::clusters::{Shape, world as world_of};
 use palisade_testkit::worlds::world;
 use proptest::prelude::*;
@@ -25,6 +25,15 @@ pub(super) fn edit(world: &mut World, edit: &Edit) {
             world.network_policies.push(policy.clone());
         }
         Edit::RemovePolicy(object) => world.network_policies.retain(|p| p.object != *object),
+        Edit::SetAdminPolicy(policy) => {
+            let other = |p: &AdminPolicy| (p.kind, &p.object) != (policy.kind, &policy.object);
+            world.admin_policies.retain(other);
+            world.admin_policies.push(policy.clone());
+        }
+        Edit::RemoveAdminPolicy(kind, object) => {
+            let other = |p: &AdminPolicy| (p.kind, &p.object) != (*kind, object);
+            world.admin_policies.retain(other);
+        }
         Edit::SetNamespace { name, labels } => {
             world.ensure_namespace(name);
             world.namespaces.get_mut(name).unwrap().labels = labels.clone();
@@ -165,7 +174,7 @@ pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<
                 .keys()
                 .nth(usize::from(n) % from.namespaces.len().max(1))
         };
-        Some(match kind % 16 {
+        Some(match kind % 23 {
             // A policy from either world, perhaps in the place of another one.
             0..=5 => {
                 let mut policy = one(&to.network_policies, *n)?.clone();
@@ -189,18 +198,57 @@ pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<
             // A pod with something of another one.
             11..=14 => {
                 let (mut pod, other) = (one(&from.pods, *n)?.clone(), one(&to.pods, *m)?);
-                match kind % 16 {
+                match kind % 23 {
                     11 => pod = other.clone(),
                     12 => pod.labels = other.labels.clone(),
                     13 => pod.named_ports = other.named_ports.clone(),
+                    _ if *n % 2 == 0 => {
+                        pod.node_addresses = other.node_addresses.clone();
+                        if *m % 2 == 0 {
+                            pod.workload = other.workload.clone();
+                        }
+                    }
                     _ => pod.addresses = other.addresses.clone(),
                 }
                 Edit::SetPod(pod)
             }
-            _ => Edit::RemovePod(one(&from.pods, *n)?.object()),
+            15 => Edit::RemovePod(one(&from.pods, *n)?.object()),
+            16..=19 => Edit::SetAdminPolicy(one(&to.admin_policies, *n)?.clone()),
+            20 => Edit::SetAdminPolicy(varied(one(&from.admin_policies, *n)?.clone(), *m)),
+            21 => {
+                let policy = one(&from.admin_policies, *n)?;
+                Edit::RemoveAdminPolicy(policy.kind, policy.object.clone())
+            }
+            _ => {
+                let policy = one(&to.admin_policies, *n)?;
+                Edit::RemoveAdminPolicy(policy.kind, policy.object.clone())
+            }
         })
     });
     edits.collect()
+}
+
+/// The same policy with something else.
+fn varied(mut policy: AdminPolicy, how: u8) -> AdminPolicy {
+    let baseline = policy.kind == AdminKind::BaselineAdminNetworkPolicy;
+    let rules = if how.is_multiple_of(2) {
+        &mut policy.ingress
+    } else {
+        &mut policy.egress
+    };
+    match (how / 2) % 5 {
+        0 => rules.reverse(),
+        1 => rules.truncate(1),
+        2 => rules.iter_mut().for_each(|rule| {
+            rule.action = match rule.action {
+                AdminAction::Accept => AdminAction::Deny,
+                _ => AdminAction::Accept,
+            }
+        }),
+        3 if !baseline => policy.priority = 1 - policy.priority.min(1),
+        _ => rules.iter_mut().take(1).for_each(|rule| rule.ports = None),
+    }
+    policy
 }
 
 fn one<T>(all: &[T], n: u8) -> Option<&T> {
@@ -215,6 +263,13 @@ pub(super) fn addresses(worlds: [&World; 2]) -> BTreeSet<IpAddr> {
     for world in worlds {
         let engine = Engine::new(world);
         found.extend(engine.endpoints().filter_map(|e| engine.address(e)));
+    }
+    let nodes = worlds.iter().flat_map(|world| &world.nodes);
+    found.extend(nodes.flat_map(|node| &node.addresses));
+    for world in worlds {
+        for pod in &world.pods {
+            found.extend(&pod.node_addresses.known);
+        }
     }
     for world in worlds {
         for pod in &world.pods {
@@ -240,9 +295,6 @@ proptest! {
         mut other in world(),
         choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..24),
     ) {
-        for world in [&mut current, &mut other] {
-            world.admin_policies.clear();
-        }
         other.profile = current.profile.clone();
         let addresses = addresses([&current, &other]);
         let mut live = Live::new(&current);
@@ -269,11 +321,16 @@ proptest! {
 fn what_goes_leaves_nothing() {
     let cluster = world_of(&Shape {
         pods: 40,
+        admin_policies: 5,
+        admin_rules: 4,
         ..Shape::part(1_000)
     });
     let mut live = Live::new(&World::default());
     for policy in &cluster.network_policies {
         live.prepare(policy);
+    }
+    for policy in &cluster.admin_policies {
+        live.prepare_ruler(policy);
     }
     let cells = live.alive.len();
     for _ in 0..2 {
@@ -289,11 +346,19 @@ fn what_goes_leaves_nothing() {
         for policy in &cluster.network_policies {
             live.apply(Edit::SetPolicy(policy.clone()));
         }
-        assert!(live.alive.len() > cells);
+        for policy in &cluster.admin_policies {
+            live.apply(Edit::SetAdminPolicy(policy.clone()));
+        }
+        assert!(live.alive.len() > cells && !live.governing.is_empty());
         assert!(live.lists.iter().count() > 0);
         for policy in &cluster.network_policies {
             live.apply(Edit::RemovePolicy(policy.object.clone()));
         }
+        for policy in &cluster.admin_policies {
+            live.apply(Edit::RemoveAdminPolicy(policy.kind, policy.object.clone()));
+        }
+        assert_eq!(live.rulers.iter().count() + live.ruled.len(), 0);
+        assert!(live.governing.is_empty() && live.wide.is_empty());
         for pod in &cluster.pods {
             live.apply(Edit::RemovePod(pod.object()));
         }
@@ -301,6 +366,7 @@ fn what_goes_leaves_nothing() {
             live.apply(Edit::RemoveNamespace(name.clone()));
         }
         assert_eq!(live.alive.len(), cells);
+        assert!(live.node_places.is_empty() && live.unplaced.is_empty());
         assert_eq!(live.lists.iter().count() + live.selectors.iter().count(), 0);
         assert_eq!(live.ports.iter().count() + live.policies.iter().count(), 0);
         assert_eq!(live.ingress.iter().count() + live.egress.iter().count(), 0);

@@ -5,8 +5,8 @@ use crate::engine::live::tests::{End, addresses, edit, name, script};
 use crate::engine::{EndpointId, Engine, Live};
 use palisade_diagnostics::Verdict;
 use palisade_netmodel::{
-    Cni, Direction, Endpoint, Enforcement, Flow, Intent, PortSet, Protocol, Proxy, Requirement,
-    World,
+    Cni, Direction, Endpoint, Enforcement, Flow, Intent, Labels, NamespaceMatch, Origin, Peer,
+    Peers, PortSet, Protocol, Proxy, Requirement, Rule, Selector, World,
 };
 use palisade_testkit::clusters::{self, Shape};
 use palisade_testkit::intents::{claimed, declares, intent};
@@ -123,7 +123,6 @@ fn ends(live: &Live, id: EndpointId, addresses: &BTreeSet<IpAddr>) -> Vec<End> {
 
 /// What a standing is about: NetworkPolicies, and grants without a demand.
 fn simple(world: &mut World, intent: &mut Intent) {
-    world.admin_policies.clear();
     world.profile.cni = Cni {
         enforcement: Enforcement::Enforced,
         ..world.profile.cni.clone()
@@ -137,6 +136,29 @@ fn simple(world: &mut World, intent: &mut Intent) {
     }
     for grant in &mut intent.grants {
         grant.encryption = Requirement::None;
+    }
+}
+
+/// Some claims, and both ends of some grants, by a label of namespaces.
+fn by_labels(world: &World, intent: &mut Intent, claims: bool) {
+    let labels = world.namespaces.values().flat_map(|n| &n.labels.0);
+    let mut labels = labels.filter(|(key, _)| *key != "kubernetes.io/metadata.name");
+    let Some(label) = labels.next() else {
+        return;
+    };
+    let label = [(label.0.as_str(), label.1.as_str())];
+    let chosen = || NamespaceMatch::Selector(Selector::of(label));
+    let claimed = intent.claims.iter_mut().filter(|_| claims);
+    for claim in claimed.step_by(2) {
+        claim.namespaces = chosen();
+    }
+    for grant in intent.grants.iter_mut().step_by(3) {
+        for party in [&mut grant.from, &mut grant.to] {
+            party.peers = Peers::List(vec![Peer::Pods {
+                namespaces: chosen(),
+                pods: Selector::everything(),
+            }]);
+        }
     }
 }
 
@@ -159,6 +181,11 @@ proptest! {
         simple(&mut other, &mut intent);
         other.profile = current.profile.clone();
         let addresses = addresses([&current, &other]);
+        match choices.len() % 3 {
+            0 => {}
+            1 => by_labels(&current, &mut intent, true),
+            _ => by_labels(&current, &mut intent, false),
+        }
         let mut standing = Standing::new(&intent, &current).unwrap();
         let expected = by_force(&current, &intent, &addresses);
         prop_assert_eq!(&kept(&standing, &addresses), &expected);
@@ -182,4 +209,93 @@ fn a_cluster_that_is_as_declared_stands_until_a_policy_goes() {
     assert_eq!(standing.verdict(), Verdict::Fails);
     standing.apply(crate::engine::Edit::SetPolicy(policy.clone()));
     assert_eq!(standing.verdict(), Verdict::Holds);
+}
+
+#[test]
+fn a_grant_goes_with_the_label_of_both_its_ends() {
+    let mut world = clusters::world(&Shape {
+        pods: 4,
+        workloads: 2,
+        namespaces: 1,
+        policies: 4,
+        ..Shape::default()
+    });
+    let mut intent = clusters::intent(&world);
+    world.network_policies.clear();
+    intent.claims.truncate(1);
+    intent.grants.retain(|grant| grant.ingress);
+    intent.grants.truncate(1);
+    let grant = intent.grants.first_mut().unwrap();
+    grant.ports = None;
+    for party in [&mut grant.from, &mut grant.to] {
+        party.peers = Peers::List(vec![Peer::Pods {
+            namespaces: NamespaceMatch::Selector(Selector::of([("team", "team-0")])),
+            pods: Selector::everything(),
+        }]);
+    }
+    // Who else could call is not at issue.
+    let mut anybody = grant.clone();
+    anybody.from.peers = Peers::List(vec![Peer::Block {
+        cidr: "0.0.0.0/0".parse().unwrap(),
+        except: Vec::new(),
+    }]);
+    let mut other = anybody.clone();
+    other.from.peers = Peers::List(vec![Peer::Block {
+        cidr: "::/0".parse().unwrap(),
+        except: Vec::new(),
+    }]);
+    for more in [&mut anybody, &mut other] {
+        more.to.peers = Peers::Any;
+    }
+    intent.grants.extend([anybody, other]);
+    let mut standing = Standing::new(&intent, &world).unwrap();
+    assert_eq!(standing.verdict(), Verdict::Holds);
+    let labels = Labels::from_iter([("kubernetes.io/metadata.name", "ns-0")]);
+    let without = crate::engine::Edit::SetNamespace {
+        name: "ns-0".to_owned(),
+        labels,
+    };
+    standing.apply(without);
+    assert_eq!(standing.verdict(), Verdict::Fails);
+    standing.apply(crate::engine::Edit::SetNamespace {
+        name: "ns-0".to_owned(),
+        labels: world.namespace_labels("ns-0").unwrap().clone(),
+    });
+    assert_eq!(standing.verdict(), Verdict::Holds);
+}
+
+/// A block that cuts addresses in two, in an edit after which everybody passes as before.
+#[test]
+fn addresses_that_a_policy_cuts_are_judged_by_who_lets_everybody_pass() {
+    let mut world = clusters::world(&Shape {
+        pods: 1,
+        workloads: 1,
+        namespaces: 1,
+        policies: 1,
+        ..Shape::default()
+    });
+    let mut intent = clusters::intent(&world);
+    intent.grants.clear();
+    intent
+        .claims
+        .retain(|claim| claim.direction == Direction::Egress);
+    let block = |cidr: &str| Rule {
+        origin: Origin::default(),
+        peers: Some(vec![Peer::Block {
+            cidr: cidr.parse().unwrap(),
+            except: Vec::new(),
+        }]),
+        ports: None,
+    };
+    let policy = world.network_policies.first_mut().unwrap();
+    policy.ingress = None;
+    policy.egress = Some(vec![block("0.0.0.0/0")]);
+    let mut standing = Standing::new(&intent, &world).unwrap();
+    let mut policy = world.network_policies.first().unwrap().clone();
+    policy.egress = None;
+    policy.ingress = Some(vec![block("198.51.100.0/24")]);
+    standing.apply(crate::engine::Edit::SetPolicy(policy));
+    let inside = standing.live().cell_of("198.51.100.7".parse().unwrap());
+    let flaws: Vec<Flaw> = standing.flaws().collect();
+    assert!(flaws.iter().any(|flaw| Some(flaw.destination) == inside));
 }

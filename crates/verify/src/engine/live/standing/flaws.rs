@@ -1,0 +1,136 @@
+//! The differences that are left of what is suspect once both ends are asked.
+
+use super::Standing;
+use crate::engine::EndpointId;
+use crate::engine::live::Live;
+use palisade_diagnostics::Verdict;
+use palisade_netmodel::{Direction, PortSet};
+
+/// A difference between what passes and what is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Who connects.
+    pub source: EndpointId,
+    /// To whom.
+    pub destination: EndpointId,
+    /// On which ports.
+    pub ports: PortSet,
+    /// Whether it is so for certain, or depends on an address that is not known.
+    pub certain: bool,
+    /// The end whose policies are the reason if a declared connection does not pass; `None`: a connection
+    /// passes that is not declared.
+    pub blocked: Option<Direction>,
+}
+
+impl Standing {
+    /// Whether connections are as declared. Cost: the suspect pairs, up to the first that is a difference
+    /// for certain.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let mut verdict = Verdict::Holds;
+        for flaw in self.flaws() {
+            if flaw.certain {
+                return Verdict::Fails;
+            }
+            verdict = Verdict::Unknown;
+        }
+        verdict
+    }
+
+    /// Every difference, in no particular order.
+    pub fn flaws(&self) -> impl Iterator<Item = Flaw> {
+        let sides = [Direction::Ingress, Direction::Egress];
+        let pairs = sides.into_iter().flat_map(move |direction| {
+            let side = self.side(direction);
+            let sets = [(false, &side.more), (true, &side.less)];
+            sets.into_iter().flat_map(move |(less, set)| {
+                let pairs = set.iter();
+                let pairs = pairs.flat_map(|(s, peers)| peers.iter().map(move |peer| (*s, peer)));
+                pairs.map(move |(subject, peer)| match direction {
+                    Direction::Ingress => (less, direction, (peer, subject)),
+                    Direction::Egress => (less, direction, (subject, peer)),
+                })
+            })
+        });
+        pairs
+            .filter(|(_, _, ends)| self.live.is_pair(*ends))
+            .flat_map(|(less, direction, ends)| {
+                if less {
+                    self.blocked(direction, ends)
+                } else {
+                    self.undeclared(ends)
+                }
+            })
+    }
+
+    /// What passes between two ends and is not granted.
+    fn undeclared(&self, (source, destination): (u32, u32)) -> Vec<Flaw> {
+        let passage = (self.live).passage(EndpointId(source), EndpointId(destination));
+        if passage.may.is_empty() {
+            return Vec::new();
+        }
+        let granted = self.granted(source, destination);
+        let certain = passage.must.difference(&granted);
+        let perhaps = passage.may.difference(&granted).difference(&certain);
+        flaws((source, destination), None, certain, perhaps)
+    }
+
+    /// What is granted between two ends, and does not pass by the policies of one.
+    fn blocked(&self, direction: Direction, (source, destination): (u32, u32)) -> Vec<Flaw> {
+        let group = self.live.example(source).is_some_and(|pod| pod.host_group);
+        if group {
+            return Vec::new();
+        }
+        let (subject, peer) = match direction {
+            Direction::Ingress => (destination, source),
+            Direction::Egress => (source, destination),
+        };
+        let half = self.live.carry(self.live.half(direction, subject, peer));
+        let mut grants = self.from.of(&self.lists_of(source));
+        grants &= self.to.of(&self.lists_of(destination));
+        let wanted = grants.iter().filter_map(|g| self.grants.get(g as usize));
+        let wanted = wanted.filter(|grant| match direction {
+            Direction::Ingress => grant.ingress,
+            Direction::Egress => grant.egress,
+        });
+        let wanted = wanted.fold(PortSet::empty(), |set, grant| {
+            set.union(&self.ports(grant, destination))
+        });
+        let refused = wanted.difference(&half.may);
+        let unsure = wanted.intersection(&half.may).difference(&half.must);
+        flaws((source, destination), Some(direction), refused, unsure)
+    }
+}
+
+fn flaws(
+    (source, destination): (u32, u32),
+    blocked: Option<Direction>,
+    certain: PortSet,
+    perhaps: PortSet,
+) -> Vec<Flaw> {
+    let flaw = |ports: PortSet, certain| {
+        (!ports.is_empty()).then_some(Flaw {
+            source: EndpointId(source),
+            destination: EndpointId(destination),
+            ports,
+            certain,
+            blocked,
+        })
+    };
+    let both = [flaw(certain, true), flaw(perhaps, false)];
+    both.into_iter().flatten().collect()
+}
+
+impl Live {
+    /// Whether two numbers are a pair of different ends, at least one of them a pod.
+    fn is_pair(&self, (source, destination): (u32, u32)) -> bool {
+        let cell = |id| self.node(id).is_some_and(|node| node.first().is_some());
+        let there = |id| self.alive.contains(id);
+        there(source)
+            && there(destination)
+            && self.traits(source).source
+            && self.traits(destination).destination
+            && !(cell(source) && cell(destination))
+            && (source != destination || !self.is_single(source))
+    }
+}
