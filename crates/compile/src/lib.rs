@@ -16,7 +16,7 @@ mod targets;
 pub use artefacts::{Artefacts, Object};
 pub use layouts::helm::{Chart, chart_of};
 pub use layouts::{Files, LAYOUTS, Layout};
-pub use proven::{Deployed, Proven, Refusal, compile, prove, prove_chart};
+pub use proven::{Deployed, Proven, Refusal, compile, compile_also, prove, prove_chart};
 pub use synthetic::synthetic_world;
 pub use targets::docs;
 pub use targets::{TARGETS, Target};

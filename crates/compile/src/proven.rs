@@ -6,7 +6,7 @@
 use crate::layouts::helm::Chart;
 use crate::rules::Style;
 use crate::synthetic::synthetic_world;
-use crate::{Artefacts, TARGETS};
+use crate::{Artefacts, TARGETS, Target};
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Verdict};
 use palisade_matrix::Matrix;
 use palisade_netmodel::{Intent, World};
@@ -14,20 +14,32 @@ use palisade_resources::{Input, Loaded, Role, load};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Compiles one resolution for every target, without proof: to look at, not to write out.
+/// Compiles one resolution for every standard target, without proof: to look at, not to write out.
 #[must_use]
 pub fn compile(intent: &Intent, world: &World) -> Artefacts {
-    compile_as(intent, world, Style::Merged)
+    compile_also(intent, world, &[])
+}
+
+/// Compiles for every standard target, and for those that are asked for beside them.
+#[must_use]
+pub fn compile_also(intent: &Intent, world: &World, also: &[&Target]) -> Artefacts {
+    compile_as(intent, world, Style::Merged, also)
 }
 
 /// Compiles with a choice of how rules are grouped.
-pub(crate) fn compile_as(intent: &Intent, world: &World, style: Style) -> Artefacts {
+pub(crate) fn compile_as(
+    intent: &Intent,
+    world: &World,
+    style: Style,
+    also: &[&Target],
+) -> Artefacts {
     let mut artefacts = Artefacts {
         matrix: intent.name.clone(),
         resolution: intent.resolution.clone(),
         ..Artefacts::default()
     };
-    for target in TARGETS {
+    let asked = |target: &&Target| target.standard || also.iter().any(|a| a.name == target.name);
+    for target in TARGETS.iter().filter(asked) {
         let (objects, diagnostics) = (target.compile)(intent, world, style);
         artefacts.objects.extend(objects);
         artefacts.diagnostics.extend(diagnostics);

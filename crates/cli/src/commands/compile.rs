@@ -1,4 +1,4 @@
-//! `palisade compile`: from the matrix to NetworkPolicy and Istio resources, proven first.
+//! `palisade compile`: from the matrix to NetworkPolicy, ClusterNetworkPolicy and Istio resources, proven first.
 
 use super::print;
 use crate::choice::ChoiceArgs;
@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::project::{self, Needs, Project, ProjectArgs};
 use crate::{Terminal, exit, output};
 use clap::Args;
-use palisade_compile::{Deployed, LAYOUTS, Layout};
+use palisade_compile::{Deployed, LAYOUTS, Layout, TARGETS, Target};
 use palisade_diagnostics::{Diagnostic, Sources};
 use palisade_netmodel::World;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const STREAM: &str = "stream";
 /// workloads of the manifests, or over pods made from the matrix if there are none.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  palisade compile examples/eem --out compiled\n  palisade compile examples/eem --platform openshift --toggle denyAllIngress --out compiled\n  palisade compile examples/fybrik --layout kustomize --out base\n  palisade compile examples/eem --layout helm --out chart\n  palisade compile examples/verrazzano | kubectl diff -f -"
+    after_help = "Examples:\n  palisade compile examples/eem --out compiled\n  palisade compile examples/eem --platform openshift --toggle denyAllIngress --out compiled\n  palisade compile examples/fybrik --layout kustomize --out base\n  palisade compile examples/eem --layout helm --out chart\n  palisade compile examples/verrazzano --also cluster-network-policy --out compiled\n  palisade compile examples/verrazzano | kubectl diff -f -"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -36,6 +36,10 @@ pub(crate) struct Arguments {
     /// How the files are arranged: directory, stream, kustomize, or helm (a chart of all variants).
     #[arg(long, value_name = "LAYOUT")]
     layout: Option<String>,
+    /// Also write objects of a kind that not every cluster has: cluster-network-policy (the cells of
+    /// the zone matrix as ceilings, and the default deny of zones; docs/guards.md). May be repeated.
+    #[arg(long, value_name = "TARGET")]
+    also: Vec<String>,
     /// Show what the proof states beside the verdict.
     #[arg(long)]
     notes: bool,
@@ -43,8 +47,12 @@ pub(crate) struct Arguments {
 
 /// Compiles.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
+    let also = also(arguments)?;
     if arguments.layout.as_deref() == Some(HELM) {
-        return chart(arguments, terminal);
+        return match also.first() {
+            Some(target) => Err(not_in_charts(target.name)),
+            None => chart(arguments, terminal),
+        };
     }
     let layout = layout(arguments)?;
     if arguments.out.is_none() && layout.name != STREAM {
@@ -74,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
             options: &options,
             adjust: &adjust,
         };
-        let artefacts = palisade_compile::compile(&intent, &deployed.world(&intent));
+        let artefacts = palisade_compile::compile_also(&intent, &deployed.world(&intent), &also);
         let file = sources.add("<compiled>", artefacts.to_yaml());
         palisade_compile::prove(artefacts, file, &intent, &deployed)
     };
@@ -179,6 +187,30 @@ fn refused(mut findings: Vec<Diagnostic>, sources: Sources) -> Failure {
         .help("the findings below point into the compiled text: change the matrix, or report a defect of Palisade"),
     );
     Failure::input(findings, sources).with_exit(Exit::Findings)
+}
+
+/// The targets that are asked for.
+fn also(arguments: &Arguments) -> Result<Vec<&'static Target>, Failure> {
+    let known = || TARGETS.iter().filter(|t| !t.standard);
+    let find = |name: &String| {
+        known().find(|t| t.name == name).ok_or_else(|| {
+            let names: Vec<&str> = known().map(|t| t.name).collect();
+            Failure::usage(
+                Diagnostic::error("PAL0535", format!("unknown target `{name}`"))
+                    .help(format!("known: {}", names.join(", "))),
+            )
+        })
+    };
+    arguments.also.iter().map(find).collect()
+}
+
+/// A chart is learned rule by rule, as if their order meant nothing.
+fn not_in_charts(target: &str) -> Failure {
+    Failure::usage(
+        Diagnostic::error("PAL0536", format!("a chart has no {target}"))
+            .note("in these objects the order of rules matters, and it depends on the toggles")
+            .help("compile them with another layout, with `--platform` and `--toggle` as they are deployed"),
+    )
 }
 
 fn layout(arguments: &Arguments) -> Result<&'static Layout, Failure> {

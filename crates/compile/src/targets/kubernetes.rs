@@ -15,6 +15,7 @@ use palisade_yaml::Value;
 /// This target.
 pub(super) const TARGET: Target = Target {
     name: "kubernetes",
+    standard: true,
     compile,
 };
 

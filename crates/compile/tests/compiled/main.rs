@@ -9,6 +9,8 @@ mod examples;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod isolation;
 #[cfg(test)]
 mod proofs;

@@ -13,10 +13,10 @@ use palisade_netmodel::{
 use palisade_resources::Options;
 
 /// A fixed generator (Knuth's MMIX constants).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(crate) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -24,7 +24,7 @@ impl Dice {
         usize::try_from(self.0 >> 33).expect("small") % sides
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.roll(from.len())].clone()
     }
 
@@ -115,7 +115,7 @@ fn some_party(dice: &mut Dice, zones: &[Zone], components: &[Component]) -> Part
     }
 }
 
-fn matrix(dice: &mut Dice, meshed: bool) -> Intent {
+pub(crate) fn matrix(dice: &mut Dice, meshed: bool) -> Intent {
     let mut zones = zones(dice, meshed);
     let mut components = components(dice, &zones);
     let strict = dice.chance(2);

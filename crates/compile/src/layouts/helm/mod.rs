@@ -121,7 +121,7 @@ pub fn chart_of(
             Some(world) => also(world, &namespaces, parameters),
             None => deployed.world(&intent),
         };
-        compile_as(&intent, &world, Style::PerFlow).objects
+        compile_as(&intent, &world, Style::PerFlow, &[]).objects
     };
     let chart = chart(space.clone(), &compile);
     let mut errors = errors.into_inner();

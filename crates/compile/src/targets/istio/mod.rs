@@ -28,6 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// This target.
 pub(super) const TARGET: Target = Target {
     name: "istio",
+    standard: true,
     compile,
 };
 
