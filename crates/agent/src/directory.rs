@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    fn names(texts: &Texts) -> Option<Vec<String>> {
+    fn names(texts: &mut Texts) -> Option<Vec<String>> {
         let world = texts.read().world?;
         let all = world.network_policies.iter();
         Some(all.map(|p| p.object.name.clone()).collect())
@@ -184,7 +184,7 @@ mod tests {
         fs::write(&file, policy("one")).unwrap();
         assert_eq!(look(&mut directory, &mut texts), Ok(Looked::Changed));
         assert_eq!(look(&mut directory, &mut texts), Ok(Looked::Same));
-        assert_eq!(names(&texts).unwrap(), ["one"]);
+        assert_eq!(names(&mut texts).unwrap(), ["one"]);
 
         // Nothing at all, a kind that nobody knows, no YAML, no UTF-8.
         let broken: [&[u8]; 4] = [
@@ -197,7 +197,7 @@ mod tests {
             fs::write(&file, bytes).unwrap();
             assert_eq!(look(&mut directory, &mut texts), Ok(Looked::Changed));
             let reading = texts.read();
-            assert_eq!(names(&texts).unwrap(), ["one"]);
+            assert_eq!(names(&mut texts).unwrap(), ["one"]);
             let told = reading.told.join("\n");
             assert!(
                 told.contains("a.yaml") && told.contains("stays in force"),
@@ -206,11 +206,11 @@ mod tests {
         }
         fs::write(&file, policy("two")).unwrap();
         assert_eq!(look(&mut directory, &mut texts), Ok(Looked::Changed));
-        assert_eq!(names(&texts).unwrap(), ["two"]);
+        assert_eq!(names(&mut texts).unwrap(), ["two"]);
         assert!(texts.read().told.is_empty());
         fs::remove_file(&file).unwrap();
         assert_eq!(look(&mut directory, &mut texts), Ok(Looked::Changed));
-        assert_eq!(names(&texts).unwrap(), [""; 0]);
+        assert_eq!(names(&mut texts).unwrap(), [""; 0]);
     }
 
     #[test]
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(directory.look(&mut texts), Ok(Looked::Writing));
         assert!(texts.is_empty());
         look(&mut directory, &mut texts).unwrap();
-        assert_eq!(names(&texts).unwrap(), ["one"]);
+        assert_eq!(names(&mut texts).unwrap(), ["one"]);
     }
 
     #[test]
@@ -245,7 +245,7 @@ mod tests {
         assert!(texts.read().world.is_none());
         fs::write(place.path().join("b.yaml"), policy("one")).unwrap();
         look(&mut directory, &mut texts).unwrap();
-        assert_eq!(names(&texts).unwrap(), ["one"]);
+        assert_eq!(names(&mut texts).unwrap(), ["one"]);
     }
 
     #[test]
@@ -270,6 +270,6 @@ mod tests {
         look(&mut directory, &mut texts).unwrap();
         fs::rename(&inner, place.path().join("elsewhere")).unwrap();
         assert!(look(&mut directory, &mut texts).is_err());
-        assert_eq!(names(&texts).unwrap(), ["one"]);
+        assert_eq!(names(&mut texts).unwrap(), ["one"]);
     }
 }

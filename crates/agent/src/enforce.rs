@@ -55,6 +55,12 @@ impl Enforcer {
         self.applied.as_ref()
     }
 
+    /// Whether rules log what they refuse.
+    #[must_use]
+    pub fn logs(&self) -> bool {
+        self.settings.log.is_some()
+    }
+
     /// What the prefixes of packets mean that rules in force log.
     #[must_use]
     pub fn denials(&self) -> &BTreeMap<String, Denial> {

@@ -93,7 +93,7 @@ impl Keeper {
         let reading = self.texts.read();
         let held = match reading.world {
             None => Some("what is declared cannot be read as a whole".to_owned()),
-            Some(world) => self.enforce(world, begun).err(),
+            Some(world) => self.enforce(&world, begun).err(),
         };
         self.status.with(|s| {
             s.unread = reading.told;
@@ -126,14 +126,17 @@ impl Keeper {
         }
     }
 
-    fn enforce(&mut self, world: World, begun: Instant) -> Result<(), String> {
-        let node = place::own(&world, &self.node)?;
-        let report = self.enforcer.enforce(&world, &node).map_err(|error| {
+    fn enforce(&mut self, world: &Arc<World>, begun: Instant) -> Result<(), String> {
+        let node = place::own(world, &self.node)?;
+        let report = self.enforcer.enforce(world, &node).map_err(|error| {
             self.status.with(|s| s.failures += 1);
             error.to_string()
         })?;
         let policies = world.network_policies.len() + world.admin_policies.len();
-        self.in_force.put(world, self.enforcer.denials().clone());
+        if self.enforcer.logs() {
+            let denials = self.enforcer.denials().clone();
+            self.in_force.put(Arc::clone(world), denials);
+        }
         let (size, isolated) = match self.enforcer.applied() {
             None => ((0, 0), 0),
             Some(ruleset) => {

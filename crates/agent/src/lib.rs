@@ -22,6 +22,7 @@ mod keeper;
 mod kernel;
 mod live;
 mod log;
+mod merged;
 mod place;
 mod profile;
 mod revoke;

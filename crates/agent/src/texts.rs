@@ -4,24 +4,34 @@
 //! one before; while there is a text of which no version has ever been read, or texts contradict each other,
 //! there is no new policy set, and the one in force stays.
 
+use crate::merged::{Merged, Part};
 use crate::profile::profile;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources, Text};
 use palisade_netmodel::World;
 use palisade_resources::{Input, Loaded, Options, Role, load};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Texts by name: files of a directory, or objects of a cluster.
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
     all: BTreeMap<String, Kept>,
+    /// The names of texts whose version that there is does not read.
+    bad: BTreeSet<String>,
+    /// How many texts have no version that reads, and how many have one that says nothing without the others.
+    unknown: usize,
+    dependent: usize,
+    /// What the other ones say.
+    merged: Merged,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Kept {
     /// The last version that reads, or what stands in for it.
     good: Option<Arc<str>>,
+    /// What that says, if it says it without other texts.
+    part: Option<Arc<Part>>,
     /// Whether no version has ever been read, and something that closes stands in for it.
     stands_in: bool,
     /// The version that there is, if it does not read, and why.
@@ -32,7 +42,7 @@ struct Kept {
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// The world, unless nothing can be said.
-    pub world: Option<World>,
+    pub world: Option<Arc<World>>,
     /// What is not as it is written, sorted: a line for each text or contradiction.
     pub told: Vec<String>,
 }
@@ -40,47 +50,67 @@ pub struct Reading {
 impl Texts {
     /// Takes the version of a text that there is now, or why it cannot be had. Gives whether anything changed.
     pub fn put(&mut self, name: &str, version: Result<String, String>) -> bool {
-        let kept = self.all.entry(name.to_owned()).or_default();
-        let (version, why) = match version {
+        let kept = self.all.get(name).cloned().unwrap_or_default();
+        let (version, read) = match version {
             Ok(version) if kept.is(&version) => return false,
             Ok(version) => {
-                let why = unreadable(name, &version);
-                (Some(Arc::from(version)), why)
+                let read = readable(name, &version);
+                (Some(Arc::from(version)), read)
             }
-            Err(why) => (None, Some(format!("{name}: {why}"))),
+            Err(why) => (None, Err(format!("{name}: {why}"))),
         };
-        let new = match why {
-            None => Kept {
+        let new = match read {
+            Ok(part) => Kept {
                 good: version,
+                part: part.map(|mut part| {
+                    self.merged.share(&mut part);
+                    Arc::new(part)
+                }),
                 stands_in: false,
                 bad: None,
             },
-            Some(why) => {
-                let known = kept.good.is_some();
-                let closing = || closing(version.as_deref()?).map(Arc::from);
-                let good = kept.good.clone().or_else(closing);
-                Kept {
-                    stands_in: kept.stands_in || (!known && good.is_some()),
-                    good,
-                    bad: Some((version, why)),
-                }
-            }
+            Err(why) => kept.without(version.as_ref(), why),
         };
-        let changed = !kept.same(&new);
-        *kept = new;
+        let changed = !kept.same(&new) || !self.all.contains_key(name);
+        self.remove(name);
+        self.count(name, &new);
+        self.all.insert(name.to_owned(), new);
         changed
     }
 
     /// Forgets a text that is gone.
     pub fn remove(&mut self, name: &str) -> bool {
-        self.all.remove(name).is_some()
+        let Some(kept) = self.all.remove(name) else {
+            return false;
+        };
+        self.bad.remove(name);
+        match (&kept.good, &kept.part) {
+            (None, _) => self.unknown -= 1,
+            (Some(_), None) => self.dependent -= 1,
+            (Some(_), Some(part)) => self.merged.remove(part),
+        }
+        true
+    }
+
+    fn count(&mut self, name: &str, kept: &Kept) {
+        if kept.bad.is_some() {
+            self.bad.insert(name.to_owned());
+        }
+        match (&kept.good, &kept.part) {
+            (None, _) => self.unknown += 1,
+            (Some(_), None) => self.dependent += 1,
+            (Some(_), Some(part)) => self.merged.add(part),
+        }
     }
 
     /// Forgets all texts but some, by their names.
     pub fn retain(&mut self, stays: impl Fn(&str) -> bool) -> bool {
-        let before = self.all.len();
-        self.all.retain(|name, _| stays(name));
-        self.all.len() != before
+        let names = self.all.keys().filter(|name| !stays(name));
+        let gone: Vec<String> = names.cloned().collect();
+        for name in &gone {
+            self.remove(name);
+        }
+        !gone.is_empty()
     }
 
     /// The number of texts.
@@ -95,37 +125,52 @@ impl Texts {
         self.all.is_empty()
     }
 
-    /// What they say together.
-    #[must_use]
-    pub fn read(&self) -> Reading {
-        let mut told = Vec::new();
-        let mut whole = true;
-        let mut texts = Vec::with_capacity(self.all.len());
-        for (name, text) in &self.all {
-            if let Some((_, why)) = &text.bad {
-                let kept = match (&text.good, text.stands_in) {
-                    (Some(_), true) => {
-                        "no version of it is known, so the pods that it selects are closed"
-                    }
-                    (Some(_), false) => "its last good version stays in force",
-                    (None, _) => "no version of it is known, so nothing changes",
-                };
-                told.push(format!("{why}; {kept}"));
-            }
-            match &text.good {
-                Some(good) => texts.push((name.as_str(), &**good)),
-                None => whole = false,
-            }
-        }
-        if !whole {
+    /// What they say together. Costs what has changed since the last time, where every text speaks for itself.
+    pub fn read(&mut self) -> Reading {
+        let told = self.told();
+        if self.unknown > 0 {
             return Reading { world: None, told };
         }
+        let parts = self.all.values().filter_map(|kept| kept.part.as_deref());
+        let merged = (self.dependent == 0).then(|| self.merged.world(parts));
+        match merged.flatten() {
+            Some(world) => Reading {
+                world: Some(world),
+                told,
+            },
+            None => self.read_together(told),
+        }
+    }
+
+    /// What is to be told of texts that do not read.
+    fn told(&self) -> Vec<String> {
+        let texts = self.bad.iter().filter_map(|name| self.all.get(name));
+        let bad = texts.filter_map(|text| Some((text, text.bad.as_ref()?)));
+        bad.map(|(text, (_, why))| {
+            let kept = match (&text.good, text.stands_in) {
+                (Some(_), true) => {
+                    "no version of it is known, so the pods that it selects are closed"
+                }
+                (Some(_), false) => "its last good version stays in force",
+                (None, _) => "no version of it is known, so nothing changes",
+            };
+            format!("{why}; {kept}")
+        })
+        .collect()
+    }
+
+    /// Reads everything anew.
+    fn read_together(&self, mut told: Vec<String>) -> Reading {
+        let texts = self.all.iter();
+        let texts: Vec<(&str, &str)> = texts
+            .filter_map(|(name, kept)| Some((name.as_str(), kept.good.as_deref()?)))
+            .collect();
         let mut loaded = read(&texts);
         match first_error(&loaded) {
             None => {
                 loaded.world.profile = profile();
                 Reading {
-                    world: Some(loaded.world),
+                    world: Some(Arc::new(loaded.world)),
                     told,
                 }
             }
@@ -149,6 +194,22 @@ impl Kept {
             Some((bad, _)) => bad.as_deref() == Some(version),
             None => self.good.as_deref() == Some(version),
         }
+    }
+
+    /// What is kept when a version comes that does not read.
+    fn without(&self, version: Option<&Arc<str>>, why: String) -> Self {
+        let mut new = Self {
+            bad: Some((version.cloned(), why)),
+            ..self.clone()
+        };
+        if new.good.is_none()
+            && let Some(closing) = version.and_then(|v| closing(v))
+        {
+            new.part = Part::of(read(&[("", &closing)])).map(Arc::new);
+            new.good = Some(Arc::from(closing));
+            new.stands_in = true;
+        }
+        new
     }
 
     fn same(&self, other: &Self) -> bool {
@@ -177,7 +238,7 @@ fn closing(text: &str) -> Option<String> {
         .to_string()
     });
     let mut reads = policies.into_iter();
-    reads.find(|policy| unreadable("", policy).is_none())
+    reads.find(|policy| readable("", policy).is_ok())
 }
 
 /// Kinds beside those of policies, in the groups that policies belong to.
@@ -186,26 +247,30 @@ const NO_POLICIES: [&str; 2] = [
     "ServiceCIDR.networking.k8s.io",
 ];
 
-/// Why a text cannot be taken, if it cannot. Half of one may look like a kind that nobody reads, or like nothing.
-fn unreadable(name: &str, text: &str) -> Option<String> {
+/// What a text says by itself, or why it cannot be taken. Half of one may look like a kind that nobody reads, or like
+/// nothing.
+fn readable(name: &str, text: &str) -> Result<Option<Part>, String> {
     if text.trim().is_empty() {
-        return Some(format!("{name}: it is empty"));
+        return Err(format!("{name}: it is empty"));
     }
     let loaded = read(&[(name, text)]);
     if let Some(error) = first_error(&loaded) {
-        return Some(line(&error, name, text));
+        return Err(line(&error, name, text));
     }
     // A field that we do not know may be one that narrows: without it a policy may let more pass.
     let world = &loaded.world;
     let policies = !world.network_policies.is_empty() || !world.admin_policies.is_empty();
     let mut fields = loaded.diagnostics.iter();
     if let Some(field) = fields.find(|d| policies && d.code.0 == palisade_yaml::UNKNOWN_FIELD) {
-        return Some(line(field, name, text));
+        return Err(line(field, name, text));
     }
     let mut unknown = loaded.unknown.keys();
     let policy = unknown
         .find(|kind| kind.ends_with("networking.k8s.io") && !NO_POLICIES.contains(&kind.as_str()));
-    policy.map(|kind| format!("{name}: objects of kind {kind} cannot be read"))
+    match policy {
+        Some(kind) => Err(format!("{name}: objects of kind {kind} cannot be read")),
+        None => Ok(Part::of(loaded)),
+    }
 }
 
 fn read(texts: &[(&str, &str)]) -> Loaded {
@@ -245,6 +310,7 @@ fn line(problem: &Diagnostic, name: &str, text: &str) -> String {
 mod tests {
     use super::Texts;
     use palisade_netmodel::{Direction, Labels};
+    use palisade_nftables::{Node, Settings, build};
     use serde_json::json;
 
     fn policy(spec: &serde_json::Value) -> Result<String, String> {
@@ -256,7 +322,7 @@ mod tests {
     }
 
     /// Whether the only policy lets nothing pass in both directions, and whom of two pods it selects.
-    fn closed(texts: &Texts) -> (bool, [bool; 2]) {
+    fn closed(texts: &mut Texts) -> (bool, [bool; 2]) {
         let world = texts.read().world.unwrap();
         let [policy] = world.network_policies.as_slice() else {
             panic!("{:?}", world.network_policies);
@@ -275,7 +341,7 @@ mod tests {
         let newer = json!({"podSelector": web, "sealed": true});
         let mut texts = Texts::default();
         assert!(texts.put("web", policy(&newer)));
-        assert_eq!(closed(&texts), (true, [true, false]));
+        assert_eq!(closed(&mut texts), (true, [true, false]));
         let told = texts.read().told.join("");
         assert!(
             told.contains("PAL0020") && told.contains("are closed"),
@@ -285,16 +351,16 @@ mod tests {
         // Whom it selects cannot be read either: all of its namespace.
         let mut texts = Texts::default();
         texts.put("web", policy(&json!({"podSelector": {"matchLabels": 7}})));
-        assert_eq!(closed(&texts), (true, [true, true]));
+        assert_eq!(closed(&mut texts), (true, [true, true]));
 
         // One that reads takes the place of what stood in, and stays when another one does not.
         texts.put(
             "web",
             policy(&json!({"podSelector": web, "policyTypes": ["Ingress"]})),
         );
-        assert_eq!(closed(&texts), (false, [true, false]));
+        assert_eq!(closed(&mut texts), (false, [true, false]));
         texts.put("web", policy(&newer));
-        assert_eq!(closed(&texts), (false, [true, false]));
+        assert_eq!(closed(&mut texts), (false, [true, false]));
         assert!(texts.read().told.join("").contains("stays in force"));
     }
 
@@ -307,5 +373,128 @@ mod tests {
         });
         texts.put("all", Ok(object.to_string()));
         assert!(texts.read().world.is_none());
+    }
+
+    /// A small file: an object or two, or what is none, about few names, so that they meet each other.
+    fn any_text(mut number: usize) -> Result<String, String> {
+        let mut pick = |of: usize| {
+            let picked = number % of;
+            number /= of;
+            picked
+        };
+        let namespace = ["shop", "pay"][pick(2)];
+        let name = ["a", "b", "c"][pick(3)];
+        let app = ["web", "db"][pick(2)];
+        let head =
+            format!("metadata: {{name: {name}, namespace: {namespace}, labels: {{app: {app}}}}}");
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\n{head}\nspec: {{containers: [{{name: c}}]}}\n\
+             status: {{phase: Running, podIPs: [{{ip: 10.0.0.{}}}], hostIPs: [{{ip: 192.168.0.1}}]}}\n",
+            pick(5)
+        );
+        let policy = format!(
+            "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{head}\nspec:\n  podSelector: {{matchLabels: {{app: web}}}}\n  \
+             ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: {app}}}}}, podSelector: {{}}}}]}}]\n"
+        );
+        let of_namespace = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{team: {app}}}}}\n"
+        );
+        let admin = format!(
+            "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+             priority: 5\n  subject: {{namespaces: {{matchLabels: {{team: {app}}}}}}}\n  \
+             ingress: [{{action: Deny, from: [{{namespaces: {{}}}}]}}]\n"
+        );
+        let node = format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\nstatus: {{addresses: [{{type: InternalIP, address: 192.168.0.{}}}]}}\n",
+            pick(2)
+        );
+        let service =
+            format!("apiVersion: v1\nkind: Service\n{head}\nspec: {{ports: [{{port: 80}}]}}\n");
+        let both = format!("{pod}---\n{policy}");
+        let all = [
+            pod,
+            policy,
+            of_namespace,
+            admin,
+            node,
+            both,
+            service,
+            "kind: [".to_owned(),
+        ];
+        // What speaks only together with others, or not at all, is rare.
+        let kind = pick(24);
+        Ok(all[if kind < 22 { kind % 6 } else { kind - 16 }].clone())
+    }
+
+    /// Whatever comes and goes, what is kept current is what everything says when it is read anew.
+    #[test]
+    fn what_is_kept_current_is_what_all_texts_say() {
+        let mut state = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 7);
+        println!("seed {state}");
+        let mut next = |of: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).unwrap() % of
+        };
+        let node = Node {
+            addresses: vec![[192, 168, 0, 1].into()],
+            pod_networks: Vec::new(),
+        };
+        let mut texts = Texts::default();
+        let (mut worlds, mut contradictions) = (0, 0);
+        for _ in 0..3_000 {
+            let name = format!("{}.yaml", next(9));
+            match next(4) {
+                0 => drop(texts.remove(&name)),
+                1 if next(3) == 0 => drop(texts.retain(|n| n != name)),
+                _ => drop(texts.put(&name, any_text(next(1 << 20)))),
+            }
+            // Several changes may come between two looks.
+            if next(3) == 0 {
+                continue;
+            }
+            let current = texts.read();
+            if texts.unknown > 0 {
+                assert!(current.world.is_none());
+                continue;
+            }
+            let anew = texts.read_together(texts.told());
+            assert_eq!(current.told, anew.told);
+            assert_eq!(current.world.is_some(), anew.world.is_some());
+            contradictions += usize::from(anew.world.is_none());
+            let (Some(current), Some(anew)) = (current.world, anew.world) else {
+                continue;
+            };
+            worlds += 1;
+            let sorted = |world: &palisade_netmodel::World| {
+                let mut pods: Vec<_> = world
+                    .pods
+                    .iter()
+                    .map(|p| (p.object(), p.labels.clone()))
+                    .collect();
+                pods.sort();
+                let namespaces: Vec<_> = world
+                    .namespaces
+                    .values()
+                    .map(|n| (n.name.clone(), n.labels.clone()))
+                    .collect();
+                let mut nodes: Vec<_> = world
+                    .nodes
+                    .iter()
+                    .map(|n| (n.name.clone(), n.addresses.clone()))
+                    .collect();
+                nodes.sort();
+                (pods, namespaces, nodes)
+            };
+            assert_eq!(sorted(&current), sorted(&anew));
+            assert_eq!(current.profile, anew.profile);
+            let ruleset = |world| build(world, &node, &Settings::default()).ruleset;
+            assert_eq!(ruleset(&current), ruleset(&anew));
+        }
+        assert!(
+            worlds > 300 && contradictions > 50,
+            "{worlds}, {contradictions}"
+        );
     }
 }

@@ -152,8 +152,15 @@ fn an_address_of_two_pods_is_closed() {
     assert_eq!(judged(&built, address(1), address(2)), Judgement::Refused);
     assert_eq!(judged(&built, address(2), address(1)), Judgement::Refused);
     assert_eq!(judged(&built, address(2), address(3)), Judgement::Passes);
+    // Whoever comes first in the world, it is told in the same words.
     let told = format!("{:?}", built.refused);
-    assert!(told.contains("also that of pod shop/web-1"), "{told}");
+    assert!(told.contains("also that of pod shop/client-1"), "{told}");
+    world.pods.reverse();
+    let again = crate::built(&world, &[], &Settings::default());
+    assert_eq!(
+        (again.refused, again.ruleset),
+        (built.refused, built.ruleset)
+    );
 }
 
 #[test]

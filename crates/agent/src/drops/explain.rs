@@ -19,13 +19,13 @@ pub struct InForce(Arc<RwLock<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    world: World,
+    world: Arc<World>,
     denials: BTreeMap<String, Denial>,
 }
 
 impl InForce {
     /// Takes the policy set that came into force, and what prefixes of its rules mean.
-    pub fn put(&self, world: World, denials: BTreeMap<String, Denial>) {
+    pub fn put(&self, world: Arc<World>, denials: BTreeMap<String, Denial>) {
         let new = Known { world, denials };
         // What was before is dropped after the lock is open again.
         let _old = std::mem::replace(

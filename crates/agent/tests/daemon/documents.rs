@@ -54,7 +54,8 @@ fn the_manifest_has_the_role_and_arguments_that_there_are() {
     assert!(text.contains(&role), "deploy/agent.yaml must hold:\n{role}");
     let mut texts = Texts::default();
     texts.put("agent.yaml", Ok(text.clone()));
-    assert!(texts.read().world.is_some(), "{:?}", texts.read().told);
+    let read = texts.read();
+    assert!(read.world.is_some(), "{:?}", read.told);
     assert!(text.contains("args: [run, --listen, \"127.0.0.1:9652\"]"));
     let Some(node) = Node::new() else { return };
     let arguments = ["run", "--listen", "127.0.0.1:9652", "--node", "x", "--help"];

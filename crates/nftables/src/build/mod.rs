@@ -107,7 +107,10 @@ pub fn build(world: &World, node: &Node, settings: &Settings) -> Built {
         refused: Vec::new(),
         known: FxHashMap::default(),
     };
-    for (id, pod) in world.pods().filter(|(_, pod)| node.runs(pod)) {
+    let mut own: Vec<(PodId, &Pod)> = world.pods().filter(|(_, pod)| node.runs(pod)).collect();
+    // The order of the world's pods means nothing, whoever of two claims an address first.
+    own.sort_by_key(|(_, pod)| (&pod.namespace, &pod.name));
+    for (id, pod) in own {
         builder.pod(id, pod);
     }
     builder.finish(node)

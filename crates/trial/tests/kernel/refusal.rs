@@ -27,9 +27,10 @@ spec: {{podSelector: {{matchLabels: {{app: a{number}}}}}, ingress: [{{ports: [{{
     let mut texts = Texts::default();
     texts.put("world", Ok(text.collect()));
     let reading = texts.read();
-    reading
+    let world = reading
         .world
-        .unwrap_or_else(|| panic!("{:?}", reading.told))
+        .unwrap_or_else(|| panic!("{:?}", reading.told));
+    World::clone(&world)
 }
 
 /// A ruleset in which the rules of some pods jump to where there is nothing.
