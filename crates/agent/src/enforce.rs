@@ -4,10 +4,12 @@ use crate::conntrack::Conntrack;
 use crate::culprits::culprits;
 use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
+use crate::revoker::Order;
 use palisade_netmodel::World;
 use palisade_nftables::{Built, Denial, Node, Refused, Ruleset, Settings, build};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// Keeps one node's table equal to the policy set that it was given last.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub struct Enforcer {
     conntrack: Conntrack,
     settings: Settings,
     /// What is in the kernel, as far as is known: not before the first time, and not after a failure.
-    applied: Option<Ruleset>,
+    applied: Option<Arc<Ruleset>>,
     /// What the prefixes of logged packets mean.
     denials: BTreeMap<String, Denial>,
     /// The node's addresses.
@@ -52,7 +54,7 @@ impl Enforcer {
     /// What is in force.
     #[must_use]
     pub fn applied(&self) -> Option<&Ruleset> {
-        self.applied.as_ref()
+        self.applied.as_deref()
     }
 
     /// Whether rules log what they refuse.
@@ -115,7 +117,7 @@ impl Enforcer {
                 self.apply(&ruleset)?
             }
         };
-        self.applied = Some(ruleset);
+        self.applied = Some(Arc::new(ruleset));
         self.denials = denials;
         self.node.clone_from(&node.addresses);
         Ok(Report {
@@ -125,7 +127,7 @@ impl Enforcer {
     }
 
     /// Ends the connections that what is in force does not let pass any more, and spares those that it lets pass
-    /// again. To be called after [`Enforcer::enforce`], off its critical path.
+    /// again. Takes as long as listing all connections; an agent has a [`Revoker`](crate::Revoker) do it.
     ///
     /// # Errors
     ///
@@ -134,9 +136,19 @@ impl Enforcer {
         match &self.applied {
             None => Ok(Revoked::default()),
             Some(ruleset) => {
-                revoke::revoke(&self.conntrack, ruleset, &self.node, self.settings.revoked)
+                let (node, bit) = (&self.node, self.settings.revoked);
+                revoke::revoke(&self.conntrack, ruleset, node, bit, &|| true)
             }
         }
+    }
+
+    /// What a [`Revoker`](crate::Revoker) judges by.
+    #[must_use]
+    pub fn order(&self) -> Option<Order> {
+        Some(Order {
+            ruleset: Arc::clone(self.applied.as_ref()?),
+            node: self.node.clone(),
+        })
     }
 
     /// The chains that the kernel does not take. It is asked, and nothing happens.

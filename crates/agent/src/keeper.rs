@@ -4,6 +4,7 @@ use crate::drops::InForce;
 use crate::enforce::Enforcer;
 use crate::log::{Level, Log};
 use crate::place;
+use crate::revoker::Revoker;
 use crate::status::Shared;
 use crate::texts::Texts;
 use palisade_netmodel::World;
@@ -23,12 +24,13 @@ pub struct Keeper {
     status: Shared,
     log: Arc<Log>,
     in_force: InForce,
+    revoker: Revoker,
     /// What was told last time, so that a line is not told again while it holds.
     told: BTreeSet<String>,
 }
 
 impl Keeper {
-    /// For the node of a name.
+    /// For the node of a name. Connections are ended by the revoker.
     #[must_use]
     pub fn new(
         enforcer: Enforcer,
@@ -36,6 +38,7 @@ impl Keeper {
         status: Shared,
         log: Arc<Log>,
         in_force: InForce,
+        revoker: Revoker,
     ) -> Self {
         Self {
             texts: Texts::default(),
@@ -44,6 +47,7 @@ impl Keeper {
             status,
             log,
             in_force,
+            revoker,
             told: BTreeSet::new(),
         }
     }
@@ -99,39 +103,19 @@ impl Keeper {
             s.unread = reading.told;
             s.held = held;
         });
-        if self.status.with(|s| s.held.is_none()) {
-            self.revoke();
-        }
         self.tell();
-    }
-
-    /// Ends connections whose permission is gone; the policy set is in force already.
-    fn revoke(&mut self) {
-        match self.enforcer.revoke() {
-            Ok(done) => {
-                self.status.with(|s| s.revoked += done.revoked as u64);
-                if done.revoked + done.restored > 0 {
-                    let counts = [
-                        ("revoked", json!(done.revoked)),
-                        ("restored", json!(done.restored)),
-                    ];
-                    self.log.line(Level::Info, "connections", &counts);
-                }
-            }
-            Err(error) => {
-                let why = [("why", json!(error.to_string()))];
-                let event = "connections without permission may live on";
-                self.log.line(Level::Error, event, &why);
-            }
-        }
     }
 
     fn enforce(&mut self, world: &Arc<World>, begun: Instant) -> Result<(), String> {
         let node = place::own(world, &self.node)?;
+        self.revoker.halt();
         let report = self.enforcer.enforce(world, &node).map_err(|error| {
             self.status.with(|s| s.failures += 1);
             error.to_string()
         })?;
+        if let Some(order) = self.enforcer.order() {
+            self.revoker.judge_by(order);
+        }
         let policies = world.network_policies.len() + world.admin_policies.len();
         if self.enforcer.logs() {
             let denials = self.enforcer.denials().clone();

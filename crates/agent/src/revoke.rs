@@ -19,7 +19,8 @@ pub struct Revoked {
 }
 
 /// Marks connections as the ruleset in force judges their first packets. Those of the node itself are not
-/// forwarded: no policy is about them.
+/// forwarded: no policy is about them. Ends early if that ruleset does not hold any more; `holds` is asked after all
+/// connections are known, so that none is looked at that was opened under a later one.
 ///
 /// # Errors
 ///
@@ -29,6 +30,7 @@ pub(crate) fn revoke(
     ruleset: &Ruleset,
     node: &[IpAddr],
     bit: u32,
+    holds: &dyn Fn() -> bool,
 ) -> Result<Revoked, Error> {
     let mut all = conntrack.connections()?;
     all.retain(|connection| {
@@ -49,11 +51,21 @@ pub(crate) fn revoke(
             _ => {}
         }
     }
-    conntrack.mark(&revoked, bit, true)?;
-    conntrack.mark(&restored, bit, false)?;
+    // Each by itself: a change of policies may come at any time.
+    let mark = |connections: &[Connection], set: bool| -> Result<usize, Error> {
+        let mut marked = 0;
+        for connection in connections {
+            if !holds() {
+                break;
+            }
+            conntrack.mark(std::slice::from_ref(connection), bit, set)?;
+            marked += 1;
+        }
+        Ok(marked)
+    };
     Ok(Revoked {
         seen: all.len(),
-        revoked: revoked.len(),
-        restored: restored.len(),
+        revoked: mark(&revoked, true)?,
+        restored: mark(&restored, false)?,
     })
 }

@@ -1,6 +1,7 @@
 //! `palisade-agent run`: enforces until it is ended. The rules stay when it ends.
 
 use super::{Failure, Making};
+use crate::conntrack::Conntrack;
 use crate::directory::{Directory, Looked};
 use crate::drops::{Drops, InForce};
 use crate::enforce::Enforcer;
@@ -8,6 +9,7 @@ use crate::http;
 use crate::keeper::Keeper;
 use crate::live::Live;
 use crate::log::{Level, Log};
+use crate::revoker::Revoker;
 use crate::status::Shared;
 use clap::Args;
 use palisade_cluster::Access;
@@ -76,7 +78,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let drops = drops.map_err(|e| environment(&e))?;
         thread::spawn(move || drops.run());
     }
-    let keeper = Keeper::new(enforcer, arguments.node.clone(), status, log, in_force);
+    let conntrack = Conntrack::open().map_err(|e| environment(&e))?;
+    let bit = arguments.making.settings().revoked;
+    let revoker = Revoker::start(conntrack, bit, status.clone(), Arc::clone(&log));
+    let revoker = revoker.map_err(|e| environment(&e))?;
+    let name = arguments.node.clone();
+    let keeper = Keeper::new(enforcer, name, status, log, in_force, revoker);
     match &arguments.directory {
         Some(directory) => follow(Directory::new(directory), keeper),
         None => listen(arguments, keeper),

@@ -1,11 +1,15 @@
 //! A connection ends when its permission goes, and only then, even if the server pushes and the client says nothing.
 
 use crate::small::{one_node, small};
-use crate::support::with_rights;
+use crate::support::{bare_nodes, nft, with_rights};
+use palisade_agent::{Conntrack, Enforcer, InForce, Keeper, Log, Revoker, Shared};
 use palisade_netlab::{Stream, StreamState};
 use palisade_netmodel::{Protocol, World};
+use palisade_nftables::Settings;
 use palisade_trial::Trial;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -101,6 +105,110 @@ fn a_stream_goes_on_without_revocation() {
         let seen = stream.watch(Duration::from_millis(700), QUIET).unwrap();
         assert_eq!(seen.state, StreamState::Flowing, "{seen:?}");
     });
+}
+
+/// A policy set comes into force while connections are still judged by the one before, and that ends then.
+#[test]
+fn an_update_is_enforced_while_a_revocation_runs() {
+    with_rights(
+        "revocation::an_update_is_enforced_while_a_revocation_runs",
+        || {
+            let (lab, nodes) = bare_nodes(1);
+            let open = || Enforcer::new(Settings::default());
+            let enforcer = lab.inside(nodes[0], open).unwrap().unwrap();
+            let (begun, begins) = channel();
+            let (release, released) = channel::<()>();
+            let revoker = Revoker::with(move |order, holds| {
+                let rules = order.ruleset.to_string();
+                begun.send((rules, holds())).unwrap();
+                let _ = released.recv();
+                begun.send((String::new(), holds())).unwrap();
+            })
+            .unwrap();
+            let log = Arc::new(Log::new(Box::new(std::io::sink())));
+            let (status, in_force) = (Shared::default(), InForce::default());
+            let name = "here".to_owned();
+            let ending = revoker.clone();
+            let mut keeper = Keeper::new(enforcer, name, status, log, in_force, revoker);
+            let mut enforce = |port: u16| {
+                keeper.texts.put("all", Ok(manifests(port)));
+                keeper.turn();
+                assert!(!keeper.is_held());
+                let table = nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+                assert!(table.contains(&format!("tcp dport {port} ")), "{table}");
+            };
+            let next = || begins.recv_timeout(Duration::from_secs(30)).unwrap();
+            enforce(81);
+            let (rules, holds) = next();
+            assert!(rules.contains("tcp dport 81 ") && holds);
+            // The job sits there. Two more come into force; only the last of them is judged by.
+            enforce(82);
+            enforce(83);
+            release.send(()).unwrap();
+            assert_eq!(next(), (String::new(), false));
+            let (rules, holds) = next();
+            assert!(rules.contains("tcp dport 83 ") && holds);
+            release.send(()).unwrap();
+            assert_eq!(next(), (String::new(), true));
+            ending.end();
+        },
+    );
+}
+
+/// The agent's own way: a stream of the daemon's ends soon after its permission goes.
+#[test]
+fn the_thread_revokes() {
+    with_rights("revocation::the_thread_revokes", || {
+        let base = small();
+        let mut trial = trial(&base);
+        let fewer = trial.located(&without(&base), None).unwrap();
+        let node = trial.node(trial.nodes[0]).unwrap();
+        let to = server(&trial, 0);
+        let conntrack = trial.lab.inside(trial.nodes[0], Conntrack::open);
+        let conntrack = conntrack.unwrap().unwrap();
+        let status = Shared::default();
+        let log = Arc::new(Log::new(Box::new(std::io::sink())));
+        let bit = Settings::default().revoked;
+        let revoker = Revoker::start(conntrack, bit, status.clone(), log).unwrap();
+        let Trial { lab, enforcers, .. } = &mut trial;
+        let from = lab.find("pod-2").unwrap();
+        let mut stream = lab.stream(from, to, Protocol::Tcp).unwrap();
+        enforcers[0].enforce(&fewer, &node).unwrap();
+        revoker.judge_by(enforcers[0].order().unwrap());
+        let seen = stream.watch(MOST, QUIET).unwrap();
+        // A client that has nothing to say, not even that it received something, is not told.
+        let ended = [StreamState::Reset, StreamState::Silent];
+        assert!(ended.contains(&seen.state), "{seen:?}");
+        let end = std::time::Instant::now() + MOST;
+        while status.with(|s| s.revoked) != 1 {
+            assert!(std::time::Instant::now() < end);
+            thread::sleep(Duration::from_millis(5));
+        }
+        revoker.end();
+    });
+}
+
+/// A pod of the node `here`, and a policy that lets a port in.
+fn manifests(port: u16) -> String {
+    format!(
+        r"
+apiVersion: v1
+kind: Node
+metadata: {{name: here}}
+status: {{addresses: [{{type: InternalIP, address: 192.168.0.1}}]}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: web, namespace: shop}}
+spec: {{containers: [{{name: c}}]}}
+status: {{phase: Running, podIPs: [{{ip: 10.0.0.7}}], hostIPs: [{{ip: 192.168.0.1}}]}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: web, namespace: shop}}
+spec: {{podSelector: {{}}, ingress: [{{ports: [{{port: {port}}}]}}]}}
+"
+    )
 }
 
 const PORT: u16 = 8_080;
