@@ -34,7 +34,7 @@ pub(super) fn add(
         None => chains.insert(DENY.to_owned(), refusing(settings)),
         Some(log) => {
             chains.insert(REFUSE.to_owned(), refusing(settings));
-            chains.insert(DENY.to_owned(), logged(DENY, log, NOBODY))
+            chains.insert(DENY.to_owned(), logged(DENY, log, REFUSING))
         }
     };
     chains.insert(CUT.to_owned(), cut());
@@ -100,8 +100,8 @@ fn counted() -> Rule {
     }
 }
 
-/// What the comment of [`DENY`] says if refused packets are logged.
-const NOBODY: &str = "pods that are closed, and addresses that no known pod has";
+/// The comment of chains that refuse. A chain with a fixed name has one comment: updates change its rules alone.
+const REFUSING: &str = "no policy lets it pass";
 
 /// A chain that tells a netlink group of what it refuses, with its own name.
 pub(super) fn logged(name: &str, (group, rate): (u16, u32), comment: &str) -> Chain {
@@ -126,7 +126,7 @@ fn refusing(settings: &Settings) -> Chain {
         Verdict::Drop
     };
     rules.push(Rule::new(vec![], end));
-    chain("no policy lets it pass", rules)
+    chain(REFUSING, rules)
 }
 
 /// TCP is told at once; otherwise both ends would go on trying for minutes.
