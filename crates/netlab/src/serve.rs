@@ -57,6 +57,17 @@ impl Lab {
         // The next probe must find them open.
         self.responder().settle()
     }
+
+    /// Closes every port of a host on which it answers, so that another program can have them.
+    ///
+    /// # Errors
+    /// If nobody answers any more.
+    pub fn close(&self, host: HostId) -> Result<()> {
+        self.responder().forget(host)?;
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.retain(|(other, _, _)| *other != host);
+        Ok(())
+    }
 }
 
 /// The sockets of one host, opened by a thread inside of it; datagrams are taken at some addresses. The raw sockets

@@ -53,6 +53,7 @@ pub fn configure(world: &World, pod: &Pod, credentials: Credentials<'_>) -> Side
     let listener = json!({
         "name": "inbound",
         "address": address("0.0.0.0", INBOUND),
+        "additional_addresses": [{"address": address("::", INBOUND)}],
         "listener_filters": [
             filter("original_dst", "original_dst.v3.OriginalDst"),
             filter("tls_inspector", "tls_inspector.v3.TlsInspector"),

@@ -4,6 +4,7 @@
 //! one port of each cell stands for all of them; the cell that nobody names is one of them.
 
 use crate::kinds::ends_of_kinds;
+use crate::mesh::{address_blocks, named_by_mesh};
 use crate::{Asked, Trial};
 use ipnet::IpNet;
 use palisade_netmodel::{
@@ -20,7 +21,7 @@ pub const OTHER: u16 = 64_999;
 const MOST_OUTSIDE: usize = 8;
 
 /// Ports of a protocol, first and last.
-type Range = (Protocol, u16, u16);
+pub(crate) type Range = (Protocol, u16, u16);
 
 impl Trial {
     /// The questions that matter, over both versions of IP: every kind of pod to every other and to its own, and
@@ -43,6 +44,7 @@ impl Trial {
         for (first, last) in kinds {
             sources.push((Endpoint::Pod(first), named(first, Direction::Egress)));
             let mut ranges = named(last, Direction::Ingress);
+            ranges.extend(named_by_mesh(world, last));
             ranges.extend(world.pod(last).into_iter().flat_map(own_ports));
             destinations.push((Endpoint::Pod(last), ranges));
         }
@@ -187,6 +189,7 @@ fn blocks(world: &World) -> BTreeSet<IpNet> {
             }
         }
     }
+    found.extend(address_blocks(world));
     found
 }
 

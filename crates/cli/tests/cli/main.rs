@@ -15,6 +15,7 @@ mod explain;
 mod exposure;
 mod formats;
 mod lab;
+mod lab_mesh;
 mod learn;
 mod lint_findings;
 mod lints;

@@ -47,10 +47,10 @@ pub struct Call<'a> {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Answer {
-    /// The application answered.
-    Passed,
+    /// The application of this name answered.
+    Passed(String),
     /// The connection or the request was refused.
     Refused,
 }
@@ -68,8 +68,8 @@ pub fn call(call: &Call<'_>) -> Result<Answer> {
     };
     let text = String::from_utf8_lossy(&said);
     let status = text.split(' ').nth(1).unwrap_or_default();
-    if said == WORD || (status == "200" && text.contains(SIGN)) {
-        return Ok(Answer::Passed);
+    if let Some(name) = named(&said) {
+        return Ok(Answer::Passed(name));
     }
     // 400: Envoy reads requests, and what came is none.
     if said.is_empty() || status == "403" || status == "400" {
@@ -77,6 +77,22 @@ pub fn call(call: &Call<'_>) -> Result<Answer> {
     }
     let why = format!("an answer of {} bytes: {status}", said.len());
     Err(Error::because(format!("calling {}", call.to), why))
+}
+
+/// Who answered.
+fn named(said: &[u8]) -> Option<String> {
+    let text = match said.strip_prefix(WORD) {
+        Some(name) => String::from_utf8_lossy(name).into_owned(),
+        None => {
+            let text = String::from_utf8_lossy(said);
+            let (head, rest) = text.split_once(SIGN)?;
+            if !head.starts_with("HTTP/1.1 200 ") {
+                return None;
+            }
+            rest.lines().next().unwrap_or_default().to_owned()
+        }
+    };
+    Some(text.trim_end().to_owned())
 }
 
 fn refusal(error: &io::Error) -> bool {
@@ -93,6 +109,7 @@ fn refusal(error: &io::Error) -> bool {
 
 fn speak(call: &Call<'_>) -> io::Result<Vec<u8>> {
     let stream = TcpStream::connect_timeout(&call.to, PATIENCE)?;
+    stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     match call.mtls {
@@ -128,7 +145,11 @@ fn exchange(mut stream: impl Read + Write, wire: &Wire) -> io::Result<Vec<u8>> {
     let mut said = Vec::new();
     let mut block = [0; 4096];
     // The head of an answer is enough: a proxy may leave the connection open behind it for a second.
-    while said.len() < LONGEST && said != WORD && !said.windows(4).any(|four| four == b"\r\n\r\n") {
+    let whole = |said: &[u8]| match said.strip_prefix(WORD) {
+        Some(name) => name.ends_with(b"\n"),
+        None => said.windows(4).any(|four| four == b"\r\n\r\n"),
+    };
+    while said.len() < LONGEST && !whole(&said) {
         match stream.read(&mut block) {
             Ok(0) => break,
             Ok(count) => said.extend(block.iter().take(count)),

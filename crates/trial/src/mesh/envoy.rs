@@ -5,15 +5,22 @@ use palisade_sidecar::ADMIN;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How long Envoy may take to be ready, also on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// The longest configuration: it is an argument, so that no file can be left behind.
-const LONGEST: usize = 100_000;
+/// The configuration comes as standard input, and becomes a file that Envoy alone sees: on a file system in memory,
+/// mounted in a namespace of its own, so that nothing can be left behind. The kernel ends Envoy with the process that
+/// started it, unless that was gone before it could be told to; then this ends by itself.
+const SCRIPT: &str = r#"
+[ "$PPID" = "$1" ] || exit
+shift
+mount -t tmpfs lab /run && cat >/run/envoy.json || exit
+exec "$@" --config-path /run/envoy.json
+"#;
 /// Most of what it says that is kept.
 const SAID: u64 = 64 << 10;
 
@@ -31,22 +38,11 @@ impl Envoy {
     /// If it cannot be started, or does not become ready; with what it said.
     pub fn start(namespace: &Namespace, program: &Path, bootstrap: &str) -> Result<Self> {
         let doing = "starting Envoy";
-        if bootstrap.len() > LONGEST {
-            return Err(Error::because(doing, "its configuration is too long"));
-        }
-        // `setpriv` has the kernel end Envoy with the thread that started it, so that thread waits.
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--"])
-            .arg(program)
-            .args(["--disable-hot-restart", "--concurrency", "1", "-l", "error"])
-            .args(["--config-yaml", bootstrap])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        let command = command(program);
+        let bootstrap = bootstrap.to_owned();
         let (stop, stopped) = channel();
         // A thread of a thread that is inside is inside.
-        let keeper = namespace.run(|| thread::spawn(move || keep(command, &stopped)))?;
+        let keeper = namespace.run(|| thread::spawn(move || keep(command, bootstrap, &stopped)))?;
         let mut envoy = Self {
             stop: Some(stop),
             keeper: Some(keeper),
@@ -77,12 +73,30 @@ impl Drop for Envoy {
     }
 }
 
+/// `setpriv` has the kernel end Envoy with the thread that started it, so that thread waits.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "unshare", "--mount"])
+        .args(["--propagation", "private", "sh", "-c", SCRIPT, "lab"])
+        .arg(process::id().to_string())
+        .arg(program)
+        .args(["--disable-hot-restart", "--concurrency", "1", "-l", "error"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// Starts it, waits for the word to end it, and gives what it said.
-fn keep(mut command: Command, stopped: &Receiver<()>) -> String {
+fn keep(mut command: Command, bootstrap: String, stopped: &Receiver<()>) -> String {
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return format!("setpriv (package util-linux): {error}"),
     };
+    // On a thread of its own: one that ends before it has read everything says why.
+    let input = child.stdin.take();
+    thread::spawn(move || input.map(|mut pipe| pipe.write_all(bootstrap.as_bytes())));
     let listening = child.stderr.take().map(|pipe| {
         thread::spawn(move || {
             let mut said = Vec::new();

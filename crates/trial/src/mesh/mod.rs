@@ -8,11 +8,21 @@ mod application;
 mod authority;
 mod caller;
 mod envoy;
+mod one_way;
+mod ports;
+mod requests;
+mod sidecars;
+mod whole;
 
 pub use application::Application;
 pub use authority::{Authority, Issued};
 pub use caller::{Answer, Call, Wire, call};
 pub use envoy::Envoy;
+pub use one_way::{mtls, plaintext};
+pub(crate) use ports::{address_blocks, named_by_mesh};
+pub use requests::{asks_for_tokens, declares_http, requests};
+pub use sidecars::{Sidecars, Wanted};
+pub use whole::{Met, Tries};
 
 use palisade_netlab::{Error, Namespace, Result};
 use palisade_netmodel::{Pod, PortSet, Protocol};
@@ -38,7 +48,7 @@ pub fn redirect(namespace: &Namespace, bypass: &PortSet) -> Result<()> {
         writeln!(rules, "tcp dport {first}-{last} accept").ok();
     }
     let script = format!(
-        "table ip sidecar {{\nchain inbound {{\ntype nat hook prerouting priority -100;\n\
+        "table inet sidecar {{\nchain inbound {{\ntype nat hook prerouting priority -100;\n\
          iifname \"lo\" accept\n{rules}meta l4proto tcp redirect to :{own}\n}}\n}}\n"
     );
     let output = namespace.command(Command::new("nft").args(["-f", "-"]), &script)?;

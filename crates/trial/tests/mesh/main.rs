@@ -2,11 +2,7 @@
 //! without the right to make namespaces or without Envoy (`PALISADE_ENVOY`), which fails under `CI=true`.
 
 #[cfg(test)]
-mod one_way;
-#[cfg(test)]
 mod process;
-#[cfg(test)]
-mod requests;
 #[cfg(test)]
 #[path = "../../../netlab/tests/lab/rights.rs"]
 mod rights;

@@ -1,8 +1,6 @@
 //! The scenarios of `specs/istio` with Envoy: every caller calls every receiver of a scenario in plaintext and, if it has a
 //! certificate, with mTLS, on every port that somebody names and one that nobody does.
 
-use crate::one_way;
-use crate::requests::{asks_for_tokens, requests};
 use crate::rights::with_rights;
 use palisade_netmodel::{
     Endpoint, Flow, Outcome, Phase, Pod, PodId, Protocol, Proxy, TargetPort, World,
@@ -10,7 +8,8 @@ use palisade_netmodel::{
 use palisade_sidecar::{Credentials, configure};
 use palisade_testkit::specs::{self, Expectation, Scenario};
 use palisade_trial::mesh::{
-    Answer, Application, Authority, Call, Envoy, Issued, Wire, call, identity, redirect,
+    Answer, Application, Authority, Call, Envoy, Issued, Wire, asks_for_tokens, call,
+    declares_http, identity, mtls, plaintext, redirect, requests,
 };
 use palisade_trial::{OTHER, Options, Trial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +21,10 @@ use std::thread;
 
 /// Labs at a time.
 const AT_ONCE: usize = 2;
+/// More requests than a scenario should need.
+const MOST_REQUESTS: usize = 300;
+/// What the application says that it is.
+const NAME: &str = "receiver";
 /// Envoy's own, and what only the inside of a pod sees.
 const OWN: [u16; 2] = [palisade_sidecar::ADMIN, palisade_sidecar::INBOUND];
 
@@ -188,7 +191,7 @@ fn compare(
             panic!("a receiver has a sidecar");
         };
         redirect(namespace, &inbound.bypass).unwrap();
-        let _application = Application::open(namespace, &ports).unwrap();
+        let _application = Application::open(namespace, &ports, NAME).unwrap();
         let bootstrap = sidecar.bootstrap.to_string();
         let running = Envoy::start(namespace, envoy, &bootstrap);
         let _running = running.unwrap_or_else(|e| panic!("{place}: {e}\n{bootstrap}"));
@@ -242,13 +245,13 @@ impl Asked<'_> {
             protocol: Protocol::Tcp,
             port: to.port(),
         };
-        let mut totals = self.one_way(&flow, to, None, one_way::plaintext(self.world, &flow));
+        let mut totals = self.one_way(&flow, to, None, plaintext(self.world, &flow));
         // Past the sidecar nobody ends TLS.
         if let Some(own) = self.own
             && !bypass.contains(Protocol::Tcp, to.port())
         {
-            let mtls = Some((own, self.shown));
-            totals += self.one_way(&flow, to, mtls, one_way::mtls(self.world, &flow));
+            let pair = Some((own, self.shown));
+            totals += self.one_way(&flow, to, pair, mtls(self.world, &flow));
         }
         totals
     }
@@ -260,12 +263,10 @@ impl Asked<'_> {
         mtls: Option<(&Issued, &Issued)>,
         expected: Outcome,
     ) -> Totals {
-        let mut wires = requests(self.world);
-        if !declares_http(
-            self.world,
-            self.world.pod(self.receiver).unwrap(),
-            flow.port,
-        ) {
+        let pod = self.world.pod(self.receiver).unwrap();
+        let (mut wires, all) = requests(self.world, pod, MOST_REQUESTS);
+        assert!(all, "{}: more than {MOST_REQUESTS} requests", self.place);
+        if !declares_http(self.world, pod, flow.port) {
             wires.push(Wire::Bytes);
         }
         let mut by_answer: BTreeMap<Answer, Vec<Wire>> = BTreeMap::new();
@@ -280,13 +281,13 @@ impl Asked<'_> {
             by_answer.entry(answer).or_default().push(wire);
             totals.calls += 1;
         }
-        let passed = by_answer.contains_key(&Answer::Passed);
+        let passed = by_answer.contains_key(&Answer::Passed(NAME.to_owned()));
         let refused = by_answer.contains_key(&Answer::Refused);
         let (agree, count) = match expected {
             Outcome::Allow => (!refused, &mut totals.allow),
             Outcome::Deny => (!passed, &mut totals.deny),
             Outcome::Depends if passed && refused => (true, &mut totals.depends),
-            Outcome::Depends => (asks_for_tokens(self.world), &mut totals.open),
+            Outcome::Depends => (asks_for_tokens(self.world, pod), &mut totals.open),
         };
         *count += 1;
         if !agree {
@@ -298,32 +299,6 @@ impl Asked<'_> {
         }
         totals
     }
-}
-
-/// Whether every Service that leads to a port says that it is HTTP.
-fn declares_http(world: &World, pod: &Pod, port: u16) -> bool {
-    let doors = world.services.iter().filter(|service| {
-        let mut selector = service.selector.0.iter();
-        service.object.namespace == pod.namespace
-            && !service.selector.0.is_empty()
-            && selector.all(|(key, value)| pod.labels.get(key) == Some(value))
-    });
-    let words: Vec<&str> = doors
-        .flat_map(|service| &service.ports)
-        .filter(|p| match &p.target {
-            TargetPort::Number(number) => *number == port,
-            TargetPort::Name(name) => pod
-                .named_ports
-                .iter()
-                .any(|n| n.name == *name && n.port == port),
-        })
-        .map(|p| p.app_protocol.as_deref().unwrap_or(&p.name))
-        .collect();
-    let http = |word: &&str| {
-        let first = word.split('-').next().unwrap_or_default();
-        ["http", "http2", "grpc"].contains(&first)
-    };
-    !words.is_empty() && words.iter().all(http)
 }
 
 /// Every port that a Service, a policy or a mode names, one that nobody names, and one that goes past the sidecar.

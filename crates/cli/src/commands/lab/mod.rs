@@ -1,6 +1,8 @@
 //! `palisade lab`: the system as network namespaces on this machine, with real packets.
 
+mod answers;
 mod grid;
+mod mesh;
 mod place;
 mod run;
 mod shell;

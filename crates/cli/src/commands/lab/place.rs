@@ -1,14 +1,15 @@
 //! From manifests to a lab in which their policies are enforced.
 
+use super::mesh::{Program, Proxies};
 use crate::Terminal;
 use crate::exit::Failure;
 use crate::progress::Progress;
 use crate::project::Project;
 use crate::world::WorldArgs;
 use clap::{Args, ValueEnum};
-use palisade_diagnostics::{Diagnostic, Prerequisite, Verdict};
+use palisade_diagnostics::{Diagnostic, Prerequisite};
 use palisade_netlab::{Layout, become_root};
-use palisade_netmodel::{Proxy, World};
+use palisade_netmodel::World;
 use palisade_nftables::Refused;
 use palisade_trial::{Options, Trial, addresses_that_matter, reduce, without_mesh};
 use std::collections::BTreeSet;
@@ -45,8 +46,12 @@ enum LayoutName {
 /// A lab in which policies are enforced.
 pub(super) struct Place {
     pub(super) project: Project,
-    /// What is in the lab.
+    /// What is in the lab, as far as the network is concerned.
     pub(super) world: World,
+    /// The same with the mesh.
+    pub(super) whole: World,
+    /// What stands for the mesh.
+    pub(super) proxies: Proxies,
     pub(super) trial: Trial,
     /// Whether the policies are enforced.
     pub(super) enforced: bool,
@@ -67,12 +72,15 @@ impl PlaceArgs {
         &self,
         terminal: &mut Terminal<'_>,
         enforced: bool,
+        program: Program,
     ) -> Result<Place, Failure> {
         become_root().map_err(|error| no_rights(&error))?;
         let mut progress = Progress::new(terminal);
-        let (project, whole) = self.world.read(terminal)?;
-        let (world, left_out) = reduce(&without_mesh(&whole), self.pods.into());
+        let (project, all) = self.world.read(terminal)?;
+        let (whole, left_out) = reduce(&all, self.pods.into());
+        let world = without_mesh(&whole);
         progress.done(terminal, "read");
+        let (proxies, missing) = Proxies::of(&whole, program)?;
         if world.pods.len() > MOST_PODS {
             return Err(too_large(&format!("{} pods", world.pods.len())));
         }
@@ -82,7 +90,7 @@ impl PlaceArgs {
                 LayoutName::Bridged => Layout::Bridged,
             },
             nodes: self.nodes.into(),
-            outside: addresses_that_matter(&world),
+            outside: addresses_that_matter(&whole),
             ..Options::default()
         };
         let begun = Instant::now();
@@ -101,28 +109,17 @@ impl PlaceArgs {
         Ok(Place {
             project,
             world,
+            whole,
+            proxies,
             trial,
             enforced,
             refused: refused.into_iter().collect(),
             left_out,
-            missing: missing(&whole).into_iter().collect(),
+            missing,
             build,
             enforce,
         })
     }
-}
-
-/// What a mesh does is not shown.
-fn missing(world: &World) -> Option<Prerequisite> {
-    let meshed = world
-        .pods
-        .iter()
-        .any(|p| !matches!(p.proxy, Proxy::None { .. }));
-    meshed.then(|| Prerequisite {
-        title: "the mesh refuses what its policies say".to_owned(),
-        verdict: Verdict::Unknown,
-        detail: "there are no proxies in the lab: it shows what the network lets pass".to_owned(),
-    })
 }
 
 fn no_rights(error: &palisade_netlab::Error) -> Failure {

@@ -1,7 +1,9 @@
 //! `palisade lab run`: every pair and port that matters, by packets and by the policies' words.
 
 use super::super::print;
+use super::answers::{Answers, Row, Seen, name};
 use super::grid::grid;
+use super::mesh::{Mesh, MeshArgs, through_sidecars};
 use super::place::{Place, PlaceArgs, failed, too_large};
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
@@ -10,11 +12,10 @@ use crate::verdict::{self, OutputArgs};
 use crate::world::left_out;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Report, Section, Verdict};
-use palisade_netlab::Answer;
-use palisade_netmodel::{Endpoint, Flow, Outcome, Protocol, World, reference};
+use palisade_netmodel::Endpoint;
 use palisade_nftables::Refused;
-use palisade_trial::{Answered, Asked, Called, Table};
-use palisade_verify::Engine;
+use palisade_trial::mesh::Met;
+use palisade_trial::{Asked, Called};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ use std::time::{Duration, Instant};
 ///
 /// Two pods of each workload are made, and a host for each block of addresses that policies name. Every kind of
 /// pod calls every other on the ports that policies can tell apart, and every Service, with real packets over IPv4 and
-/// IPv6; each answer stands beside that of the engine and of the reference evaluator.
+/// IPv6; each answer stands beside that of the engine and of the reference evaluator. Pods that Istio would give a
+/// sidecar to have an Envoy before them, and are called in plaintext and with the mesh's mTLS.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab run examples/eem\n  palisade lab run examples/eem --control\n  palisade lab run examples/fybrik --layout bridged --nodes 1\n  palisade lab run examples/eem --policies compiled -o json\n\nExit codes: 0 packets do what the policies say, 1 they do not, 2 bad input, 3 not everything is decided (with\n--strict), 4 no right to make namespaces, or the kernel lacks something"
@@ -34,6 +36,8 @@ pub(super) struct Arguments {
     #[arg(long, help_heading = "Lab")]
     control: bool,
     #[command(flatten)]
+    mesh: MeshArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -44,7 +48,9 @@ const MOST_QUESTIONS: usize = 2_000_000;
 
 /// Compares.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let mut place = arguments.place.build(terminal, !arguments.control)?;
+    let program = arguments.mesh.program();
+    let place = &arguments.place;
+    let mut place = place.build(terminal, !arguments.control, program)?;
     let mut progress = Progress::new(terminal);
     let begun = Instant::now();
     let questions = questions(&place)?;
@@ -52,16 +58,18 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let table = place.trial.compare(&place.world, &questions);
     let table = table.map_err(failed)?;
     progress.done(terminal, "probe");
-    let took = begun.elapsed();
-    let located = |v6| place.trial.located(&place.world, Some(v6)).map_err(failed);
-    let worlds = [located(false)?, located(true)?];
-    let mut rows = judge(&place.world, &table, &worlds);
+    let mut took = begun.elapsed();
+    let mut answers = Answers::of(&place, &table)?;
     let begun = Instant::now();
-    rows.extend(services(&mut place)?);
-    let took = took + begun.elapsed();
+    let called = services(&mut place)?;
+    took += begun.elapsed();
     progress.done(terminal, "call Services");
+    let mesh = through_sidecars(&mut place, &questions, &table)?;
+    progress.done(terminal, "call through sidecars");
+    answers.correct(&mesh.met);
+    answers.rows.extend(called);
     let title = format!("lab run {}", arguments.place.world.shown().display());
-    let report = report(&place, &rows, &worlds, title, took);
+    let report = report(&place, &answers, &mesh, title, took);
     let text = arguments
         .output
         .format
@@ -72,7 +80,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
 
 /// What is asked: something, and not more than can be waited for.
 fn questions(place: &Place) -> Result<Vec<Asked>, Failure> {
-    let questions = place.trial.questions_that_matter(&place.world);
+    let questions = place.trial.questions_that_matter(&place.whole);
     if questions.is_empty() {
         let title = "no two pods of these manifests have a place in the lab";
         return Err(Failure::usage(Diagnostic::error("PAL0553", title).help(
@@ -84,32 +92,6 @@ fn questions(place: &Place) -> Result<Vec<Asked>, Failure> {
         return Err(too_large(&format!("{count} connections to try")));
     }
     Ok(questions)
-}
-
-/// The engine's answer beside those of packets and of the reference.
-fn judge(world: &World, table: &Table, worlds: &[World; 2]) -> Vec<Row> {
-    let [v4, v6] = worlds.each_ref().map(Engine::new);
-    let row = |answered: &Answered| {
-        let flow = answered.asked.flow;
-        let engine = if answered.asked.v6 { &v6 } else { &v4 };
-        let engine = engine.decide(&flow).0;
-        Row {
-            to: name(world, flow.destination),
-            from: name(world, flow.source),
-            port: (flow.protocol, flow.port),
-            v6: answered.asked.v6,
-            flow: Some(flow),
-            seen: answered.seen,
-            expected: answered.expected,
-            engine,
-            agree: if engine == answered.expected {
-                answered.agree
-            } else {
-                Some(false)
-            },
-        }
-    };
-    table.0.iter().map(row).collect()
 }
 
 /// Calls to Services, if this machine can translate them.
@@ -135,9 +117,10 @@ fn services(place: &mut Place) -> Result<Vec<Row>, Failure> {
             port: (port.protocol, port.port),
             v6: called.v6,
             flow: None,
-            seen: called.seen,
+            seen: Seen::Network(called.seen),
             expected: called.expected,
             engine: called.expected,
+            encrypted: false,
             agree: called.agree,
         })
     };
@@ -148,32 +131,12 @@ fn services(place: &mut Place) -> Result<Vec<Row>, Failure> {
         .collect())
 }
 
-/// A call, by packets, by the reference and by the engine.
-pub(super) struct Row {
-    pub(super) to: String,
-    from: String,
-    pub(super) port: (Protocol, u16),
-    v6: bool,
-    /// The flow that the reference explains; a Service's call is one of several.
-    flow: Option<Flow>,
-    pub(super) seen: Answer,
-    expected: Outcome,
-    pub(super) engine: Outcome,
-    /// Whether all three are the same; `None` where policies leave it open.
-    agree: Option<bool>,
-}
-
-fn report(
-    place: &Place,
-    rows: &[Row],
-    worlds: &[World; 2],
-    title: String,
-    took: Duration,
-) -> Report {
+fn report(place: &Place, answers: &Answers, mesh: &Mesh, title: String, took: Duration) -> Report {
+    let rows = &answers.rows;
     let count = |agree| rows.iter().filter(|row| row.agree == agree).count();
     let (agree, disagree, open) = (count(Some(true)), count(Some(false)), count(None));
     let mut report = Report::new(title);
-    report.facts = facts(place, rows.len(), took);
+    report.facts = facts(place, rows.len(), mesh, took);
     report.verdict = match (disagree, open) {
         (0, 0) => Verdict::Holds,
         (0, _) => Verdict::Unknown,
@@ -182,7 +145,7 @@ fn report(
     let wrong = rows.iter().filter(|row| row.agree == Some(false));
     let findings = wrong.take(MOST_FINDINGS);
     report.findings = findings
-        .map(|row| finding(place.enforced, row, worlds))
+        .map(|row| answers.finding(place.enforced, row))
         .collect();
     report.prerequisites = place.missing.clone();
     report
@@ -195,7 +158,10 @@ fn report(
             "How many of the calls that were tried reached a port: by packets, and by what the engine says. Every \
              kind of pod calls over IPv4 and over IPv6."
                 .to_owned(),
-        ],
+        ]
+        .into_iter()
+        .chain(mesh.words())
+        .collect(),
         table: Some(grid(rows)),
     });
     report.summary.text = format!(
@@ -211,7 +177,7 @@ fn report(
     report
 }
 
-fn facts(place: &Place, tried: usize, took: Duration) -> Vec<Fact> {
+fn facts(place: &Place, tried: usize, mesh: &Mesh, took: Duration) -> Vec<Fact> {
     let fact = |name: &str, value: String| Fact {
         name: name.to_owned(),
         value,
@@ -231,60 +197,35 @@ fn facts(place: &Place, tried: usize, took: Duration) -> Vec<Fact> {
     }
     let policies = place.world.network_policies.len() + place.world.admin_policies.len();
     let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
-    vec![
+    let mut time = format!(
+        "namespaces {}, rules {}, packets {}",
+        seconds(place.build),
+        seconds(place.enforce),
+        seconds(took)
+    );
+    let mut facts = vec![
         fact("pods", pods),
         fact("policies", policies.to_string()),
         fact("packets", format!("{tried} connections tried")),
-        fact(
-            "time",
+    ];
+    if mesh.sidecars > 0 {
+        let calls: usize = mesh.met.iter().map(Met::calls).sum();
+        let sidecars = mesh.sidecars;
+        facts.push(fact(
+            "mesh",
             format!(
-                "namespaces {}, rules {}, packets {}",
-                seconds(place.build),
-                seconds(place.enforce),
-                seconds(took)
+                "{calls} calls through {sidecars} sidecars ({})",
+                mesh.version
             ),
-        ),
-    ]
-}
-
-/// One disagreement, with the reasons for what was expected.
-fn finding(enforced: bool, row: &Row, worlds: &[World; 2]) -> Diagnostic {
-    let (protocol, port) = row.port;
-    let family = if row.v6 { "IPv6" } else { "IPv4" };
-    let mut finding = Diagnostic::error(
-        "PAL0552",
-        format!(
-            "`{}` to `{}` {port}/{protocol} over {family}: policies {}, and packets do otherwise",
-            row.from,
-            row.to,
-            words(row.expected)
-        ),
-    );
-    finding = finding.note(format!("the packet {}", row.seen));
-    if row.engine != row.expected {
-        let engine = words(row.engine);
-        finding = finding.note(format!("the engine says that policies {engine}"));
+        ));
+        time += &format!(
+            ", sidecars {}, calls {}",
+            seconds(mesh.start),
+            seconds(mesh.took)
+        );
     }
-    let [v4, v6] = worlds;
-    let world = if row.v6 { v6 } else { v4 };
-    let causes = row.flow.map(|flow| reference::decide(world, &flow).because);
-    for cause in causes.into_iter().flatten() {
-        let subject = cause.subject.map_or_else(String::new, |s| format!("{s} "));
-        finding = finding.note(format!("because {subject}{}", cause.text));
-    }
-    finding.help(if enforced {
-        "this is a defect of Palisade or of this kernel: please report it"
-    } else {
-        "nothing is enforced, as --control asks: packets notice it"
-    })
-}
-
-fn words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Allow => "let it pass",
-        Outcome::Depends => "leave it open",
-        Outcome::Deny => "deny it",
-    }
+    facts.push(fact("time", time));
+    facts
 }
 
 /// What is closed since it cannot be programmed.
@@ -298,14 +239,4 @@ fn closed(refused: &[Refused]) -> Option<Section> {
         paragraphs: refused.iter().map(line).collect(),
         table: None,
     })
-}
-
-/// A workload, or an address.
-fn name(world: &World, end: Endpoint) -> String {
-    match end {
-        Endpoint::Address(address) => address.to_string(),
-        Endpoint::Pod(id) => world.pod(id).map_or_else(String::new, |pod| {
-            format!("{}/{}", pod.namespace, pod.workload.name)
-        }),
-    }
 }

@@ -1,5 +1,6 @@
 //! `palisade lab shell`: a command line inside of a pod.
 
+use super::mesh::Program;
 use super::place::{Place, PlaceArgs, failed};
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
@@ -56,7 +57,7 @@ const MOST_TEXT: usize = 120 * 1024;
 
 /// Opens the shell.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let place = arguments.place.build(terminal, true)?;
+    let place = arguments.place.build(terminal, true, Program::LeftOut)?;
     let inside = match &arguments.host {
         Some(word) => find(&place, word)?,
         None => first(&place)?,

@@ -1,5 +1,5 @@
-//! What the reference says of one way of sending. `decide` judges all ways that a caller has together, so here it is asked
-//! about a caller who has that one alone.
+//! What the reference says of one way of sending. `decide` judges all ways that a caller has together, so here it is
+//! asked about a caller who has that one alone.
 
 use palisade_netmodel::reference::decide;
 use palisade_netmodel::{
@@ -17,7 +17,8 @@ fn pod_mut(world: &mut World, end: Endpoint) -> Option<&mut Pod> {
 }
 
 /// Plaintext: the caller is outside the mesh.
-pub(crate) fn plaintext(world: &World, flow: &Flow) -> Outcome {
+#[must_use]
+pub fn plaintext(world: &World, flow: &Flow) -> Outcome {
     let mut world = world.clone();
     if let Some(caller) = pod_mut(&mut world, flow.source) {
         caller.proxy = Proxy::None {
@@ -29,12 +30,15 @@ pub(crate) fn plaintext(world: &World, flow: &Flow) -> Outcome {
 
 /// Mesh mTLS: the caller is a proxy, a DestinationRule has it send mTLS, and one more policy refuses plaintext, so that
 /// the other way that is left to a process changes nothing.
-pub(crate) fn mtls(world: &World, flow: &Flow) -> Outcome {
+#[must_use]
+pub fn mtls(world: &World, flow: &Flow) -> Outcome {
     let mut world = world.clone();
     if let Some(caller) = pod_mut(&mut world, flow.source) {
         caller.proxy = Proxy::Gateway;
     }
-    let receiver = pod_mut(&mut world, flow.destination).expect("the receiver is a pod");
+    let Some(receiver) = pod_mut(&mut world, flow.destination) else {
+        return decide(&world, flow).outcome;
+    };
     let namespace = receiver.namespace.clone();
     let led = (String::from("lab"), String::from("receiver"));
     receiver.labels.0.insert(led.0.clone(), led.1.clone());

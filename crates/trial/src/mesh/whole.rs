@@ -1,0 +1,307 @@
+//! The whole answer, by packets: what the network lets through is said once more to an application behind its sidecar,
+//! in plaintext and, where the caller has a certificate, with mTLS.
+
+use super::caller::{Answer, Call, Wire, call};
+use super::sidecars::{OWN, Sidecars, asked_ports};
+use super::{declares_http, one_way, requests};
+use crate::{Answered, Asked, Error, Table, Trial};
+use palisade_netlab::Outcome as Seen;
+use palisade_netmodel::{
+    Decision, Encryption, Endpoint, Flow, Outcome, PodId, Protocol, Proxy, World, reference,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Callers at a time.
+const AT_ONCE: usize = 4;
+/// Most requests to one port, in one way of sending.
+const MOST_REQUESTS: usize = 32;
+
+/// What became of calls in one way of sending.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tries {
+    /// How many the application answered.
+    pub passed: usize,
+    /// How many were refused.
+    pub refused: usize,
+    /// What came of one that was neither.
+    pub odd: Option<String>,
+}
+
+impl Tries {
+    fn add(&mut self, answer: palisade_netlab::Result<Answer>) {
+        match answer {
+            Ok(Answer::Passed(_)) => self.passed += 1,
+            Ok(Answer::Refused) => self.refused += 1,
+            Err(error) => self.odd = Some(error.to_string()),
+        }
+    }
+
+    fn all(&self) -> bool {
+        self.passed > 0 && self.refused == 0
+    }
+
+    fn none(&self) -> bool {
+        self.passed == 0
+    }
+}
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.odd, self.passed, self.refused) {
+            (Some(odd), _, _) => f.write_str(odd),
+            (None, _, 0) => f.write_str("passed"),
+            (None, 0, _) => f.write_str("was refused"),
+            (None, passed, refused) => {
+                write!(f, "passed in {passed} of {} calls", passed + refused)
+            }
+        }
+    }
+}
+
+/// A question to a pod behind a sidecar, with the whole answer of both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// The question.
+    pub asked: Asked,
+    /// What the reference says: outcome and encryption.
+    pub expected: (Outcome, Encryption),
+    /// Whether the network let it through; if not, nothing was said.
+    pub network: bool,
+    /// In plaintext, past the caller's own proxy.
+    pub plain: Tries,
+    /// With mTLS and the caller's certificate, if it has one.
+    pub mtls: Option<Tries>,
+    /// Whether both sides are the same; `None` where the reference leaves it open.
+    pub agree: Option<bool>,
+}
+
+impl Met {
+    /// Whether anything of it passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.plain.passed > 0 || self.mtls.as_ref().is_some_and(|tries| tries.passed > 0)
+    }
+
+    /// Whether anything of it was refused.
+    fn refused(&self) -> bool {
+        self.plain.refused > 0 || self.mtls.as_ref().is_some_and(|tries| tries.refused > 0)
+    }
+
+    /// How many calls were made.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        let count = |tries: &Tries| tries.passed + tries.refused;
+        count(&self.plain) + self.mtls.as_ref().map_or(0, count)
+    }
+
+    /// Whether something passed, and nothing in plaintext.
+    #[must_use]
+    pub fn encrypted(&self) -> bool {
+        self.passed() && self.plain.none()
+    }
+}
+
+impl fmt::Display for Met {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.network {
+            return f.write_str("the network let nothing through");
+        }
+        write!(f, "plaintext {}", self.plain)?;
+        match &self.mtls {
+            Some(mtls) => write!(f, ", mTLS with the caller's certificate {mtls}"),
+            None => f.write_str(", and the caller has no certificate of the mesh"),
+        }
+    }
+}
+
+impl Trial {
+    /// The TCP ports at which each pod must answer for some questions.
+    #[must_use]
+    pub fn tcp_ports(questions: &[Asked]) -> BTreeMap<PodId, BTreeSet<u16>> {
+        asked_ports(questions)
+    }
+
+    /// Says something to every pod that has a sidecar, where the network let a connection through.
+    ///
+    /// # Errors
+    /// If a host of the lab is gone.
+    pub fn meet(
+        &self,
+        world: &World,
+        sidecars: &Sidecars,
+        network: &Table,
+    ) -> Result<Vec<Met>, Error> {
+        let worlds = [
+            self.located(world, Some(false))?,
+            self.located(world, Some(true))?,
+        ];
+        let mut by_caller: BTreeMap<Endpoint, Vec<&Answered>> = BTreeMap::new();
+        for answered in network
+            .0
+            .iter()
+            .filter(|a| behind(world, sidecars, &a.asked.flow))
+        {
+            by_caller
+                .entry(answered.asked.flow.source)
+                .or_default()
+                .push(answered);
+        }
+        let waiting = Mutex::new(by_caller.into_iter());
+        let next = || {
+            waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next()
+        };
+        let found = Mutex::new(Ok(Vec::new()));
+        thread::scope(|scope| {
+            for _ in 0..AT_ONCE {
+                scope.spawn(|| {
+                    while let Some((caller, answered)) = next() {
+                        let met = self.caller_meets(&worlds, sidecars, caller, &answered);
+                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                        match (&mut *found, met) {
+                            (Ok(all), Ok(met)) => all.extend(met),
+                            (_, Err(error)) => *found = Err(error),
+                            (Err(_), Ok(_)) => {}
+                        }
+                    }
+                });
+            }
+        });
+        let mut met = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        met.sort_by_key(|met| met.asked);
+        Ok(met)
+    }
+
+    fn caller_meets(
+        &self,
+        worlds: &[World; 2],
+        sidecars: &Sidecars,
+        caller: Endpoint,
+        all: &[&Answered],
+    ) -> Result<Vec<Met>, Error> {
+        let Some(host) = self.host(caller) else {
+            return Ok(Vec::new());
+        };
+        let meet = || {
+            let met = all.iter().filter_map(|answered| {
+                let [v4, v6] = worlds;
+                let world = if answered.asked.v6 { v6 } else { v4 };
+                self.meets(world, sidecars, answered)
+            });
+            met.collect()
+        };
+        Ok(self.lab.inside(host, meet)?)
+    }
+
+    /// One question, asked from the namespace of its caller.
+    fn meets(&self, world: &World, sidecars: &Sidecars, answered: &Answered) -> Option<Met> {
+        let flow = answered.asked.flow;
+        let Endpoint::Pod(receiver) = flow.destination else {
+            return None;
+        };
+        let host = self.lab.host(self.host(flow.destination)?).ok()?;
+        let pod = world.pod(receiver)?;
+        let address = if answered.asked.v6 { host.v6 } else { host.v4 };
+        let to = SocketAddr::new(address, flow.port);
+        let decision = reference::decide(world, &flow);
+        let mut met = Met {
+            asked: answered.asked,
+            expected: (decision.outcome, decision.encryption),
+            network: answered.seen.outcome == Seen::Passed,
+            plain: Tries::default(),
+            mtls: None,
+            agree: None,
+        };
+        if met.network {
+            let (mut wires, _) = requests(world, pod, MOST_REQUESTS);
+            if !declares_http(world, pod, flow.port) {
+                wires.push(Wire::Bytes);
+            }
+            let all = |mtls| {
+                let mut tries = Tries::default();
+                for wire in wires.iter().cloned() {
+                    tries.add(call(&Call { to, mtls, wire }));
+                }
+                tries
+            };
+            met.plain = all(None);
+            let own = match flow.source {
+                Endpoint::Pod(id) => sidecars.certificate(id),
+                Endpoint::Address(_) => None,
+            };
+            // Past the sidecar nobody ends TLS.
+            let own = own.filter(|_| !past(world, &flow));
+            met.mtls = own
+                .zip(sidecars.certificate(receiver))
+                .map(|pair| all(Some(pair)));
+        }
+        met.agree = agree(world, &decision, &met);
+        Some(met)
+    }
+}
+
+/// Whether a flow is to a sidecar that is here, and from somebody whose way of sending is known.
+fn behind(world: &World, sidecars: &Sidecars, flow: &Flow) -> bool {
+    let caller = match flow.source {
+        Endpoint::Pod(id) => world.pod(id).map(|pod| &pod.proxy),
+        Endpoint::Address(_) => None,
+    };
+    let captured = matches!(caller, Some(Proxy::Ambient { .. } | Proxy::Waypoint));
+    let Endpoint::Pod(receiver) = flow.destination else {
+        return false;
+    };
+    let own = OWN.contains(&flow.port) && !past(world, flow);
+    flow.protocol == Protocol::Tcp && sidecars.has(receiver) && !captured && !own
+}
+
+/// Whether a port bypasses the receiver's sidecar.
+fn past(world: &World, flow: &Flow) -> bool {
+    let Endpoint::Pod(receiver) = flow.destination else {
+        return false;
+    };
+    let pod = world.pod(receiver);
+    pod.is_some_and(|pod| match &pod.proxy {
+        Proxy::Sidecar { inbound, .. } => inbound.bypass.contains(Protocol::Tcp, flow.port),
+        _ => false,
+    })
+}
+
+/// Whether what came of calls is what was said of the flow.
+///
+/// * `Deny`: nothing in plaintext passed. Nothing with mTLS did either, unless the reference says that mTLS would,
+///   and that the caller's proxy does not send it.
+/// * `Allow`: everything passed in one of the two ways.
+/// * Mesh mTLS: nothing in plaintext passed. Otherwise something did, as long as the request does not matter.
+fn agree(world: &World, decision: &Decision, met: &Met) -> Option<bool> {
+    let (plain, mtls) = (&met.plain, met.mtls.as_ref());
+    if plain.odd.is_some() || mtls.is_some_and(|tries| tries.odd.is_some()) {
+        return Some(false);
+    }
+    let encrypted = decision.encryption == Encryption::MeshMtls;
+    if encrypted && !plain.none() {
+        return Some(false);
+    }
+    match decision.outcome {
+        // What passes and what does not must both be there.
+        Outcome::Depends => (met.passed() && met.refused()).then_some(true),
+        Outcome::Deny => {
+            let otherwise = || one_way::mtls(world, &met.asked.flow) != Outcome::Deny;
+            Some(plain.none() && (mtls.is_none_or(Tries::none) || otherwise()))
+        }
+        Outcome::Allow => {
+            let by_mtls = mtls.is_some_and(Tries::all);
+            if by_mtls && !encrypted && plain.none() {
+                // Some request in plaintext could pass, if the request matters; otherwise one must have.
+                let plaintext = one_way::plaintext(world, &met.asked.flow);
+                return (plaintext != Outcome::Depends).then_some(false);
+            }
+            Some(plain.all() || by_mtls)
+        }
+    }
+}
