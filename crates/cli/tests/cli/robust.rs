@@ -80,8 +80,10 @@ fn colour_is_for_terminals_that_want_it() {
 #[test]
 fn an_interrupt_ends_it() {
     let directory = tempfile::tempdir().unwrap();
-    let mut child = Command::new(BINARY)
+    // What a shell starts in the background ignores interrupts, and so would everything below it.
+    let mut child = Command::new("env")
         .current_dir(directory.path())
+        .args(["--default-signal=INT", BINARY])
         .args(["learn", "-", "--out", "matrix.yaml"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
