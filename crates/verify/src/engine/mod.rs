@@ -15,6 +15,7 @@ mod mesh;
 mod peers;
 mod policies;
 mod port_table;
+mod probe;
 mod relation;
 mod rows;
 mod tiers;

@@ -23,6 +23,19 @@ pub(crate) struct Peers {
     pub(crate) perhaps: RoaringBitmap,
 }
 
+impl Peers {
+    /// Whether an endpoint is meant: certainly, perhaps (`None`), or not.
+    pub(crate) fn mean(&self, endpoint: u32) -> Option<bool> {
+        if self.yes.contains(endpoint) {
+            Some(true)
+        } else if self.perhaps.contains(endpoint) {
+            None
+        } else {
+            Some(false)
+        }
+    }
+}
+
 /// The classes of one namespace.
 #[derive(Debug, Default)]
 struct Residents {

@@ -7,6 +7,7 @@
 
 use super::endpoints::{EndpointId, Endpoints};
 use super::peers::{Directory, Peers};
+use super::probe::{Probes, stretch_of};
 use palisade_netmodel::{
     Direction, Enforcement, NamespaceMatch, Peer, Pod, PolicyPort, PortSet, Protocol, World,
 };
@@ -105,7 +106,14 @@ impl Ports {
         set
     }
 
-    fn hold<'p>(
+    /// The stretch of ports that it is, if it is one and no name is among them.
+    pub(super) fn stretch(&self) -> Option<(Protocol, u16, u16)> {
+        let fixed = self.names.is_empty().then_some(&self.fixed);
+        fixed.and_then(stretch_of)
+    }
+
+    /// Whether a port is among them.
+    pub(super) fn hold<'p>(
         &self,
         destination: impl FnOnce() -> Option<&'p Pod>,
         (protocol, port): (Protocol, u16),
@@ -145,6 +153,24 @@ struct Half {
     signatures: Vec<Signature>,
 }
 
+impl Half {
+    /// Lays the rules of all signatures out, and tells each class where its own lie.
+    fn seat(&self, direction: Direction, ports: &[Ports], probes: &mut Probes) {
+        // Of those that nothing isolates there are no rules.
+        let signatures = self.signatures.iter().skip(1);
+        let stretches: Vec<_> = signatures
+            .map(|signature| probes.signature(&signature.rules, ports))
+            .collect();
+        for (class, signature) in self.of.iter().enumerate() {
+            let stretch = signature.checked_sub(1);
+            let stretch = stretch.and_then(|at| stretches.get(at as usize));
+            if let Some(stretch) = stretch {
+                probes.seat(direction, class, *stretch);
+            }
+        }
+    }
+}
+
 /// All policies of a world.
 #[derive(Debug)]
 pub(crate) struct Policies {
@@ -154,6 +180,8 @@ pub(crate) struct Policies {
     peers: Vec<Peers>,
     /// Every distinct list of ports.
     ports: Vec<Ports>,
+    /// The same, for questions about one port.
+    probes: Probes,
     enforced: bool,
 }
 
@@ -200,11 +228,17 @@ impl Policies {
             compiler.half(world, direction, isolating)
         };
         let (ingress, egress) = (half(Direction::Ingress), half(Direction::Egress));
+        let Compiler { peers, ports, .. } = compiler;
+        let mut probes = Probes::new(endpoints.classes() as usize, &peers);
+        for (direction, half) in [(Direction::Ingress, &ingress), (Direction::Egress, &egress)] {
+            half.seat(direction, &ports, &mut probes);
+        }
         Self {
             ingress,
             egress,
-            peers: compiler.peers,
-            ports: compiler.ports,
+            peers,
+            ports,
+            probes,
             enforced: world.profile.cni.enforcement != Enforcement::NotEnforced,
         }
     }
@@ -263,16 +297,8 @@ impl Policies {
         let Some(peers) = rule.peers else {
             return Some(true);
         };
-        let Some(peers) = self.peers.get(peers as usize) else {
-            return Some(false);
-        };
-        if peers.yes.contains(peer.0) {
-            Some(true)
-        } else if peers.perhaps.contains(peer.0) {
-            None
-        } else {
-            Some(false)
-        }
+        let peers = self.peers.get(peers as usize);
+        peers.map_or(Some(false), |peers| peers.mean(peer.0))
     }
 
     /// What `subject`'s policies let pass to or from `peer`; `destination` resolves named ports. `None`
@@ -310,23 +336,16 @@ impl Policies {
     pub(crate) fn admits<'p>(
         &self,
         direction: Direction,
-        (subject, peer): (EndpointId, EndpointId),
+        ends: (EndpointId, EndpointId),
         destination: impl Fn() -> Option<&'p Pod>,
         port: (Protocol, u16),
     ) -> Option<Option<bool>> {
-        let signature = self.signature(direction, subject)?;
-        let mut perhaps = false;
-        for rule in &signature.rules {
-            if !self.on_port(rule, &destination, port) {
-                continue;
-            }
-            match self.means(rule, peer) {
-                Some(true) => return Some(Some(true)),
-                Some(false) => {}
-                None => perhaps = true,
-            }
+        if !self.enforced {
+            return None;
         }
-        Some((!perhaps).then_some(false))
+        let lists = (self.peers.as_slice(), self.ports.as_slice());
+        self.probes
+            .admits(direction, ends, destination, port, lists)
     }
 
     fn on_port<'p>(
