@@ -65,14 +65,15 @@ fn one_try(number: usize) {
     let revoked = enforce(&fewer);
     assert_eq!(revoked.revoked, 4, "{revoked:?}");
     for (stream, (protocol, _, from)) in open.iter_mut().zip(&wanted) {
-        let (expected, most) = match (*from, protocol) {
-            ("pod-3", _) => (StreamState::Flowing, QUIET),
-            (_, Protocol::Tcp) => (StreamState::Reset, MOST),
-            _ => (StreamState::Silent, MOST),
+        // A client that has nothing more to acknowledge meets silence: the reset goes to who sends.
+        let (expected, most): (&[StreamState], _) = match (*from, protocol) {
+            ("pod-3", _) => (&[StreamState::Flowing], QUIET),
+            (_, Protocol::Tcp) => (&[StreamState::Reset, StreamState::Silent], MOST),
+            _ => (&[StreamState::Silent], MOST),
         };
         let seen = stream.watch(most, QUIET).unwrap();
-        assert_eq!(
-            seen.state, expected,
+        assert!(
+            expected.contains(&seen.state),
             "try {number}, {protocol} from {from}: {seen:?}"
         );
     }
