@@ -17,4 +17,4 @@ mod page;
 mod run;
 
 pub use page::{Expectation, Page, Row, Scenario, parse};
-pub use run::{run, world_of};
+pub use run::{run, world, world_of};

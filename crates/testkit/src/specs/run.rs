@@ -33,12 +33,29 @@ pub fn world_of(scenario: &Scenario) -> Option<World> {
 /// A line of the page, and what is wrong there.
 type Failure = (usize, String);
 
+/// The world of some manifests.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn world(manifests: &str) -> Result<World, String> {
+    let (loaded, sources) = read_text(manifests);
+    let broken: Vec<Diagnostic> = errors(&loaded).into_iter().cloned().collect();
+    if broken.is_empty() {
+        return Ok(loaded.world);
+    }
+    Err(diagnostics_text(&broken, &sources, &Default::default()))
+}
+
 fn read(scenario: &Scenario) -> (Loaded, Sources) {
+    read_text(&scenario.manifests)
+}
+
+fn read_text(manifests: &str) -> (Loaded, Sources) {
     let mut sources = Sources::new();
-    let file = sources.add("manifests", scenario.manifests.as_str());
+    let file = sources.add("manifests", manifests);
     let input = Input {
         file,
-        text: (&scenario.manifests).into(),
+        text: manifests.into(),
         role: Role::Both,
     };
     (load(&[input], &Options::default()), sources)

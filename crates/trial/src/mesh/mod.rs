@@ -11,6 +11,8 @@ mod envoy;
 mod one_way;
 mod ports;
 mod requests;
+#[cfg(test)]
+mod shop;
 mod sidecars;
 mod whole;
 

@@ -106,3 +106,83 @@ pub fn mtls(world: &World, flow: &Flow) -> Outcome {
     });
     decide(&world, flow).outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::shop::{ALLOW_NOTHING, GET_ALONE, PERMISSIVE, STRICT, shop, to};
+    use Outcome::{Allow, Deny, Depends};
+
+    /// mTLS alone, and from `web` alone.
+    const FOR_WEB: &str = r#"---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web, namespace: shop}
+spec: {rules: [{from: [{source: {principals: [cluster.local/ns/shop/sa/web]}}]}]}
+"#;
+    /// `web` and everybody else are told to send plaintext.
+    const PLAIN_CALLERS: &str = r#"---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db, namespace: shop}
+spec: {host: db, trafficPolicy: {tls: {mode: DISABLE}}}
+"#;
+    /// Plaintext alone.
+    const DISABLE: &str = r#"---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: DISABLE}}
+"#;
+
+    /// What is said of a call from `web` to a port: in plaintext, with mTLS.
+    #[test]
+    fn each_way_is_judged_alone() {
+        let (tcp, http, unnamed) = (5432, 8080, 7777);
+        for (objects, port, expected) in [
+            ("", tcp, [Allow, Allow]),
+            (STRICT, tcp, [Deny, Allow]),
+            (STRICT, unnamed, [Deny, Allow]),
+            (PERMISSIVE, http, [Allow, Allow]),
+            (ALLOW_NOTHING, tcp, [Deny, Deny]),
+            (FOR_WEB, tcp, [Deny, Allow]),
+            (FOR_WEB, unnamed, [Deny, Allow]),
+            (GET_ALONE, http, [Depends, Allow]),
+            (GET_ALONE, tcp, [Deny, Allow]),
+            (PLAIN_CALLERS, tcp, [Allow, Allow]),
+            (DISABLE, http, [Allow, Deny]),
+            // Past the sidecar.
+            (ALLOW_NOTHING, 9999, [Allow, Allow]),
+        ] {
+            let world = shop(objects);
+            let flow = to(&world, "web", port);
+            let found = [plaintext(&world, &flow), mtls(&world, &flow)];
+            assert_eq!(found, expected, "{port}: {objects}");
+        }
+        // The caller's own settings change nothing about what the receiver makes of mTLS.
+        let world = shop(&[STRICT, PLAIN_CALLERS].concat());
+        let flow = to(&world, "web", tcp);
+        assert_eq!(decide(&world, &flow).outcome, Deny);
+        assert_eq!(
+            [plaintext(&world, &flow), mtls(&world, &flow)],
+            [Deny, Allow]
+        );
+    }
+
+    /// Two that send mTLS differ in who they are, and whoever is asked about sends it.
+    #[test]
+    fn mtls_is_judged_by_the_callers_identity() {
+        let world = shop(FOR_WEB);
+        let other = to(&world, "client", 5432);
+        assert_eq!(
+            [plaintext(&world, &other), mtls(&world, &other)],
+            [Deny, Deny]
+        );
+        let world = shop(STRICT);
+        let other = to(&world, "client", 5432);
+        assert_eq!(
+            [plaintext(&world, &other), mtls(&world, &other)],
+            [Deny, Allow]
+        );
+    }
+}

@@ -214,6 +214,155 @@ fn address(block: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesh::shop::{GET_ALONE, pod, shop};
+
+    fn told(objects: &str, most: usize) -> (Vec<String>, bool) {
+        let world = shop(objects);
+        let (wires, all) = requests(&world, world.pod(pod(&world, "db")).unwrap(), most);
+        let line = |wire: Wire| match wire {
+            Wire::Bytes => "bytes".to_owned(),
+            Wire::Http {
+                method,
+                path,
+                host,
+                headers,
+            } => {
+                let headers: String = headers.iter().map(|(k, v)| format!(" {k}={v}")).collect();
+                format!("{method} {host}{path}{headers}")
+            }
+        };
+        (wires.into_iter().map(line).collect(), all)
+    }
+
+    /// One rule, in the pod's namespace or in another.
+    fn policy(namespace: &str, rule: &str) -> String {
+        format!(
+            "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n\
+             metadata: {{name: p, namespace: {namespace}}}\nspec: {{rules: [{rule}]}}\n"
+        )
+    }
+
+    /// What a rule names is asked for, and something else.
+    #[test]
+    fn every_field_of_a_rule_makes_a_request() {
+        let usual = "GET elsewhere.example/";
+        for (rule, expected) in [
+            ("{}", vec![usual]),
+            (
+                "{to: [{operation: {methods: [PUT]}}]}",
+                vec![usual, "PATCH elsewhere.example/", "PUT elsewhere.example/"],
+            ),
+            (
+                "{to: [{operation: {notMethods: [PUT]}}]}",
+                vec![usual, "PATCH elsewhere.example/", "PUT elsewhere.example/"],
+            ),
+            (
+                "{to: [{operation: {paths: [/a*]}}]}",
+                vec![usual, "GET elsewhere.example/ax"],
+            ),
+            (
+                "{to: [{operation: {notPaths: [/a]}}]}",
+                vec![usual, "GET elsewhere.example/a"],
+            ),
+            ("{to: [{operation: {hosts: [h]}}]}", vec![usual, "GET h/"]),
+            (
+                "{to: [{operation: {notHosts: [h]}}]}",
+                vec![usual, "GET h/"],
+            ),
+            (
+                "{when: [{key: 'request.headers[x-y]', values: [v]}]}",
+                vec![usual, "GET elsewhere.example/ x-y=v"],
+            ),
+            (
+                "{when: [{key: 'request.headers[x-y]', notValues: [v]}]}",
+                vec![usual, "GET elsewhere.example/ x-y=v"],
+            ),
+            (
+                "{when: [{key: remote.ip, values: [192.0.2.0/24]}]}",
+                vec![usual, "GET elsewhere.example/ x-forwarded-for=192.0.2.0"],
+            ),
+            (
+                "{from: [{source: {remoteIpBlocks: [192.0.2.0/24]}}]}",
+                vec![
+                    usual,
+                    "GET elsewhere.example/ x-forwarded-for=192.0.2.0",
+                    "GET elsewhere.example/ x-forwarded-for=198.51.100.7",
+                ],
+            ),
+            (
+                "{from: [{source: {notRemoteIpBlocks: [192.0.2.0/24]}}]}",
+                vec![
+                    usual,
+                    "GET elsewhere.example/ x-forwarded-for=192.0.2.0",
+                    "GET elsewhere.example/ x-forwarded-for=198.51.100.7",
+                ],
+            ),
+        ] {
+            let (found, all) = told(&policy("shop", rule), 32);
+            assert!(all, "{rule}");
+            assert_eq!(found, expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn policies_of_the_namespace_and_of_the_root_count() {
+        let rule = "{to: [{operation: {hosts: [h]}}]}";
+        for (namespace, expected) in [("shop", 2), ("istio-system", 2), ("legacy", 1)] {
+            let (found, _) = told(&policy(namespace, rule), 32);
+            assert_eq!(found.len(), expected, "{namespace}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let rule = "{to: [{operation: {methods: [PUT], paths: [/a, /b], hosts: [h]}}]}";
+        let objects = policy("shop", rule);
+        assert_eq!(told(&objects, 18).0.len(), 18);
+        assert!(told(&objects, 18).1 && !told(&objects, 17).1);
+        let (some, _) = told(&objects, 3);
+        assert_eq!(some.len(), 3);
+    }
+
+    #[test]
+    fn tokens_are_seen_where_a_rule_asks_for_one() {
+        for (rule, expected) in [
+            ("{}", false),
+            ("{from: [{source: {principals: ['*']}}]}", false),
+            ("{from: [{source: {requestPrincipals: ['*']}}]}", true),
+            ("{from: [{source: {notRequestPrincipals: ['*']}}]}", true),
+            (
+                "{when: [{key: 'request.auth.audiences', values: [a]}]}",
+                true,
+            ),
+            ("{when: [{key: source.ip, values: [192.0.2.0/24]}]}", false),
+        ] {
+            let world = shop(&policy("shop", rule));
+            let receiver = world.pod(pod(&world, "db")).unwrap();
+            assert_eq!(asks_for_tokens(&world, receiver), expected, "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_port_is_http_if_every_service_says_so() {
+        let service = |name: &str, port: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\n\
+                 spec: {{selector: {{app: db}}, ports: [{port}]}}\n"
+            )
+        };
+        let http = |objects: &str, port| {
+            let world = shop(objects);
+            declares_http(&world, world.pod(pod(&world, "db")).unwrap(), port)
+        };
+        // A port of the pod by its name, one of TCP, one that nothing names.
+        assert!(http(GET_ALONE, 8080) && !http("", 5432) && !http("", 80));
+        let second = service("second", "{name: tcp, port: 8080}");
+        assert!(!http(&second, 8080));
+        let third = service("third", "{name: x, appProtocol: grpc, port: 7777}");
+        assert!(http(&third, 7777));
+        let other = third.replace("{app: db}", "{app: web}");
+        assert!(!http(&other, 7777));
+    }
 
     #[test]
     fn too_many_differ_in_one_thing_each() {

@@ -66,7 +66,7 @@ impl Sidecars {
             left_out: BTreeSet::new(),
         };
         let mut chosen = Vec::new();
-        for id in candidates(trial, world) {
+        for id in candidates(world, |id| trial.host(Endpoint::Pod(id)).is_some()) {
             let Some((pod, issued)) = world.pod(id).zip(sidecars.issued.get(&id)) else {
                 continue;
             };
@@ -127,11 +127,11 @@ fn enrolled(pod: &Pod) -> bool {
 }
 
 /// Every pod with a sidecar, those first that stand for their kind.
-fn candidates(trial: &Trial, world: &World) -> Vec<PodId> {
+fn candidates(world: &World, is_here: impl Fn(PodId) -> bool) -> Vec<PodId> {
     let has = |id: &PodId| {
         let pod = world.pod(*id);
         pod.is_some_and(|pod| enrolled(pod) && matches!(pod.proxy, Proxy::Sidecar { .. }))
-            && trial.host(Endpoint::Pod(*id)).is_some()
+            && is_here(*id)
     };
     let all: Vec<PodId> = world.pods().map(|(id, _)| id).filter(has).collect();
     let kinds = ends_of_kinds(world, all.iter().copied());
@@ -201,4 +201,111 @@ fn start_one(
     let envoy = Envoy::start(namespace, program, bootstrap)?;
     redirect(namespace, &inbound.bypass)?;
     Ok((envoy, application))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::shop::{pod, shop, to};
+    use palisade_netmodel::Flow;
+
+    /// Three replicas, one of which is on the host network.
+    const MORE: &str = r#"---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: a
+  namespace: shop
+  labels: {app: x}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: b
+  namespace: shop
+  labels: {app: x}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: c
+  namespace: shop
+  labels: {app: x}
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
+spec: {containers: [{name: c}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: host, namespace: shop, labels: {app: x}}
+spec: {hostNetwork: true, containers: [{name: c}]}
+"#;
+
+    #[test]
+    fn those_that_stand_for_their_kind_come_first() {
+        let world = shop(MORE);
+        let names = |ids: Vec<PodId>| -> Vec<String> {
+            let pods = ids.into_iter().filter_map(|id| world.pod(id));
+            pods.map(|pod| pod.name.clone()).collect()
+        };
+        let all = names(candidates(&world, |_| true));
+        // A receiver of each kind, then a caller where that is another pod, then the rest.
+        assert_eq!(all, ["c", "db", "web", "a", "b"]);
+        let gone = pod(&world, "db");
+        let here = names(candidates(&world, |id| id != gone));
+        assert_eq!(here, ["c", "web", "a", "b"]);
+    }
+
+    #[test]
+    fn who_has_a_certificate() {
+        let world = shop(MORE);
+        for (name, expected) in [
+            ("web", true),
+            ("a", true),
+            ("host", false),
+            ("client", false),
+            ("captured", false),
+        ] {
+            let found = world.pod(pod(&world, name)).unwrap();
+            assert_eq!(enrolled(found), expected, "{name}");
+        }
+        // Even one that says that it has a sidecar.
+        let mut host = world.pod(pod(&world, "host")).unwrap().clone();
+        let web = world.pod(pod(&world, "web")).unwrap();
+        let template = palisade_netmodel::Template {
+            proxy: web.proxy.clone(),
+            ..(*host.template).clone()
+        };
+        host.template = std::sync::Arc::new(template);
+        assert!(!enrolled(&host));
+    }
+
+    #[test]
+    fn ports_of_pods_that_tcp_is_asked_about() {
+        let world = shop("");
+        let flow = to(&world, "web", 5432);
+        let asked = |flow| Asked { flow, v6: true };
+        let udp = Flow {
+            protocol: Protocol::Udp,
+            port: 53,
+            ..flow
+        };
+        let away = Flow {
+            destination: Endpoint::Address([203, 0, 113, 7].into()),
+            ..flow
+        };
+        let other = Flow { port: 8080, ..flow };
+        let found = asked_ports(&[
+            asked(flow),
+            asked(udp),
+            asked(away),
+            asked(other),
+            asked(flow),
+        ]);
+        let expected = BTreeMap::from([(pod(&world, "db"), BTreeSet::from([5432, 8080]))]);
+        assert_eq!(found, expected);
+    }
 }
