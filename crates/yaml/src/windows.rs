@@ -363,10 +363,6 @@ impl<T: Take> Reader<'_, '_, '_, T> {
         loop {
             let (known, whole) = self.known();
             let part = self.buffer.window().get(&(at..known));
-            let part = match form {
-                Form::Yaml { .. } => lines(part, whole),
-                Form::Json | Form::Values => part,
-            };
             let (from, mut within) = (at, 0);
             let end = loop {
                 match list::next(form, part, within, count == 0, !whole) {
@@ -405,7 +401,8 @@ fn near(part: &str, len: usize) -> &str {
     part.get(..len).unwrap_or_default()
 }
 
-/// The whole lines of a part of a text.
+/// The whole lines of a part of a text. Where a list begins can only be told of a line that is there to its end:
+/// of `-x` the first byte looks like an item.
 fn lines(part: &str, whole: bool) -> &str {
     match (whole, part.rfind('\n')) {
         (true, _) => part,
