@@ -39,7 +39,11 @@ fn main() -> ExitCode {
             && last.elapsed() > Duration::from_secs(10)
         {
             *last = Instant::now();
-            let least = totals.bearing.iter().min().copied().unwrap_or_default();
+            let awaited = KINDS
+                .iter()
+                .zip(totals.bearing)
+                .filter(|(kind, _)| kind.awaited);
+            let least = awaited.map(|(_, count)| count).min().unwrap_or_default();
             eprintln!(
                 "soak: {} worlds, the rarest kind has {least}",
                 totals.worlds

@@ -9,8 +9,8 @@ use crate::print::scenario;
 use crate::worlds::{interesting_flows, world};
 use crate::{Contract, Reference};
 use palisade_netmodel::{
-    AdminKind, Encryption, Flow, Labels, MtlsMode, ObjectRef, Origin, Outcome, PeerAuthentication,
-    Pod, Protocol, Proxy, World,
+    AdminKind, ClientTls, Encryption, Flow, Labels, MtlsMode, ObjectRef, Origin, Outcome,
+    PeerAuthentication, Pod, Protocol, Proxy, TargetPort, World,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -115,7 +115,8 @@ fn strict(world: &mut World) {
     });
 }
 
-/// Lets every Service lead to a pod with a sidecar, so that DestinationRules are about something.
+/// Lets every Service lead to a pod with a sidecar, so that DestinationRules are about something, and the first
+/// of them be in force for every caller and say something else than auto mTLS would.
 fn served(world: &mut World) {
     let enrolled =
         |pod: &&Pod| matches!(pod.proxy, Proxy::Sidecar { .. }) && !pod.labels.0.is_empty();
@@ -125,11 +126,26 @@ fn served(world: &mut World) {
         service.selector = pod.labels.clone();
         for port in &mut service.ports {
             port.protocol = Protocol::Tcp;
+            // The random worlds seldom have a pod with the very name.
+            if matches!(port.target, TargetPort::Name(_)) {
+                port.target = TargetPort::Number(port.port);
+            }
         }
     }
     for (rule, service) in world.destination_rules.iter_mut().zip(&world.services) {
         let ObjectRef { namespace, name } = &service.object;
         rule.host = format!("{name}.{namespace}.svc.cluster.local");
+    }
+    if let (Some(rule), Some(service)) =
+        (world.destination_rules.first_mut(), world.services.first())
+    {
+        rule.object.namespace.clone_from(&service.object.namespace);
+        rule.workload_selector = Labels::default();
+        rule.export_to.clear();
+        rule.tls = Some(match world.mesh.auto_mtls {
+            true => ClientTls::Disable,
+            false => ClientTls::IstioMutual,
+        });
     }
 }
 
