@@ -10,6 +10,7 @@ pub mod cyclonus;
 pub mod fuzz;
 pub mod intents;
 pub mod print;
+pub mod processes;
 pub mod soak;
 pub mod specs;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 use crate::lab::possible;
 use crate::run::palisade;
+use palisade_testkit::processes::{children, runs};
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -54,7 +55,7 @@ fn shop() -> TempDir {
 
 /// Whether there is Envoy. Without it tests are skipped, and fail where all have to run.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn ready() -> bool {
+pub(crate) fn ready() -> bool {
     let there = std::env::var_os("PALISADE_ENVOY").is_some();
     let must = std::env::var_os("CI").is_some();
     assert!(there || !must, "PALISADE_ENVOY is not set");
@@ -172,24 +173,82 @@ fn no_envoy_outlives_a_lab_that_is_killed_or_interrupted() {
         return;
     }
     let directory = shop();
-    for signal in ["KILL", "INT"] {
+    let run = ["lab", "run", "."];
+    let shell = ["lab", "shell", ".", "--", "sleep", "600"];
+    for (arguments, signal) in [
+        (&run[..], "KILL"),
+        (&run, "INT"),
+        (&shell, "KILL"),
+        (&shell, "INT"),
+    ] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_palisade"))
             .current_dir(directory.path())
-            .args(["lab", "run", "."])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let id = child.id();
         eventually(|| !envoys(id).is_empty());
-        let found = envoys(id);
+        if arguments == shell {
+            // Beside both of them, the command itself.
+            eventually(|| children(id).len() > 2);
+        }
+        let found = children(id);
         let kill = Command::new("sh")
             .args(["-c", &format!("kill -{signal} {id}")])
             .status();
         assert!(kill.unwrap().success());
         child.wait().unwrap();
-        eventually(|| !found.iter().any(|envoy| runs(*envoy)));
+        eventually(|| !found.iter().any(|each| runs(*each)));
     }
+}
+
+/// A request by hand, in plaintext: what comes back is what a run would have met.
+#[test]
+fn a_shell_has_the_sidecars_of_a_run() {
+    if !ready() {
+        return;
+    }
+    let directory = shop();
+    let shell = |arguments: &[&str], to: &str, say: &str| {
+        let (host, port) = to.split_once(':').unwrap();
+        let script = format!("exec 3<>/dev/tcp/{host}/{port} && printf '{say}' >&3 && cat <&3");
+        let words = ["lab", "shell", ".", "legacy/client"];
+        let command = ["--", "timeout", "20", "bash", "-c", &script];
+        palisade(
+            directory.path(),
+            &[&words[..], arguments, &command].concat(),
+        )
+    };
+    let get = r"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    // PERMISSIVE, then STRICT; a pod without a sidecar answers with its number.
+    let open = shell(&[], "web.shop:8080", get);
+    assert!(
+        open.out.contains("x-palisade-application: shop/web"),
+        "{}{}",
+        open.out,
+        open.err
+    );
+    assert!(open.out.contains("server: envoy"), "{}", open.out);
+    let strict = shell(&[], "db.shop:5432", get);
+    assert_eq!(strict.out, "", "{}", strict.err);
+    let without = shell(&["--no-mesh"], "db.shop:5432", "");
+    assert!(
+        !without.out.is_empty() && !without.out.contains("HTTP"),
+        "{}",
+        without.out
+    );
+    assert!(
+        without.err.contains("left out with --no-mesh"),
+        "{}",
+        without.err
+    );
+    let one = shell(&["--sidecars", "1"], "web.shop:8080", get);
+    assert!(one.err.contains("--sidecars makes more"), "{}", one.err);
+    let wrong = shell(&["--envoy", "/nowhere/envoy"], "web.shop:8080", get);
+    assert_eq!(wrong.code, 4, "{}", wrong.err);
+    assert!(wrong.err.contains("PAL0555"), "{}", wrong.err);
 }
 
 fn eventually(holds: impl Fn() -> bool) {
@@ -200,26 +259,11 @@ fn eventually(holds: impl Fn() -> bool) {
     }
 }
 
-/// State and parent of a process.
-fn status(id: u32) -> Option<(String, u32)> {
-    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut words = rest.split_whitespace();
-    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
-}
-
-fn runs(id: u32) -> bool {
-    status(id).is_some_and(|(state, _)| state != "Z")
-}
-
 /// The processes of a lab that are Envoys, or will be.
 fn envoys(lab: u32) -> Vec<u32> {
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let ids = all.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
-    let own = ids.filter(|id| status(*id).is_some_and(|(_, parent)| parent == lab));
-    own.filter(|id| {
+    let is_envoy = |id: &u32| {
         let line = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
         String::from_utf8_lossy(&line).contains("--disable-hot-restart")
-    })
-    .collect()
+    };
+    children(lab).into_iter().filter(is_envoy).collect()
 }

@@ -4,8 +4,8 @@ use crate::rights::with_rights;
 use crate::scenarios::envoy;
 use palisade_netlab::{Lab, Layout, Plan};
 use palisade_sidecar::ADMIN;
+use palisade_testkit::processes::{children, runs};
 use palisade_trial::mesh::Envoy;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -61,23 +61,4 @@ fn what_envoy_refuses_is_told() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains("no_such_field"), "{error}");
     });
-}
-
-/// State and parent of a process, if there is one.
-fn status(id: u32) -> Option<(String, u32)> {
-    let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut words = rest.split_whitespace();
-    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
-}
-
-fn runs(id: u32) -> bool {
-    status(id).is_some_and(|(state, _)| state != "Z")
-}
-
-fn children(parent: u32) -> Vec<u32> {
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    let ids = all.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
-    ids.filter(|id| status(*id).is_some_and(|(_, p)| p == parent))
-        .collect()
 }

@@ -4,9 +4,10 @@ use super::place::{Place, failed};
 use crate::exit::Failure;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Prerequisite, Verdict};
-use palisade_netmodel::{Proxy, World};
+use palisade_netmodel::{PodId, Proxy, World};
 use palisade_trial::mesh::{Met, Sidecars, Wanted};
 use palisade_trial::{Asked, Table, Trial};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -177,7 +178,7 @@ pub(super) fn through_sidecars(
 ) -> Result<Mesh, Failure> {
     let mut mesh = Mesh::default();
     let begun = Instant::now();
-    let Some(sidecars) = start(place, questions)? else {
+    let Some(sidecars) = start(place, &Trial::tcp_ports(questions))? else {
         return Ok(mesh);
     };
     mesh.start = begun.elapsed();
@@ -192,8 +193,11 @@ pub(super) fn through_sidecars(
     Ok(mesh)
 }
 
-/// Starts sidecars before pods which answer where they are asked, and tells which there are not.
-pub(super) fn start(place: &mut Place, questions: &[Asked]) -> Result<Option<Sidecars>, Failure> {
+/// Starts sidecars before pods which answer on some ports of TCP, and tells which there are not.
+pub(super) fn start(
+    place: &mut Place,
+    ports: &BTreeMap<PodId, BTreeSet<u16>>,
+) -> Result<Option<Sidecars>, Failure> {
     let Proxies::Envoy { program, most, .. } = &place.proxies else {
         return Ok(None);
     };
@@ -201,8 +205,7 @@ pub(super) fn start(place: &mut Place, questions: &[Asked]) -> Result<Option<Sid
         program,
         most: *most,
     };
-    let ports = Trial::tcp_ports(questions);
-    let sidecars = Sidecars::start(&place.trial, &place.whole, wanted, &ports);
+    let sidecars = Sidecars::start(&place.trial, &place.whole, wanted, ports);
     let sidecars = sidecars.map_err(failed)?;
     if sidecars.too_many > 0 {
         let detail = format!(

@@ -1,6 +1,6 @@
 //! `palisade lab shell`: a command line inside of a pod.
 
-use super::mesh::Program;
+use super::mesh::{MeshArgs, start};
 use super::place::{Place, PlaceArgs, failed};
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
@@ -9,6 +9,8 @@ use clap::Args;
 use palisade_diagnostics::Diagnostic;
 use palisade_netlab::{Host, HostId};
 use palisade_netmodel::{Endpoint, PodId, Protocol};
+use palisade_trial::mesh::Sidecars;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -17,7 +19,8 @@ use std::process::{Command, ExitStatus};
 /// Build the system in namespaces, enforce its policies, and open a shell in a pod to try things by hand.
 ///
 /// The pods' names are in /etc/hosts, as POD.NAMESPACE, and `nsenter --net=/run/netns/NAME COMMAND` runs a command in
-/// another pod or in a node. Every pod answers on the ports that it declares. The lab ends with the shell.
+/// another pod or in a node. Every pod answers on the ports that it declares, from behind its sidecar if Istio would
+/// give it one and there is Envoy. The lab ends with the shell.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab shell examples/eem\n  palisade lab shell examples/eem kafka-clients/consumer-app -- cat /etc/hosts\n  palisade lab shell examples/eem node-0 -- nft list ruleset\n\nExit codes: that of the shell or the command; 2 bad input, 4 no right to make namespaces, or something is missing"
@@ -25,6 +28,8 @@ use std::process::{Command, ExitStatus};
 pub(super) struct Arguments {
     #[command(flatten)]
     place: PlaceArgs,
+    #[command(flatten)]
+    mesh: MeshArgs,
     /// Where: NAMESPACE/POD, NAMESPACE/WORKLOAD, or a node: node-0. Default: the first pod.
     #[arg(value_name = "WHERE")]
     host: Option<String>,
@@ -57,12 +62,23 @@ const MOST_TEXT: usize = 120 * 1024;
 
 /// Opens the shell.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
-    let place = arguments.place.build(terminal, true, Program::LeftOut)?;
+    let program = arguments.mesh.program();
+    let mut place = arguments.place.build(terminal, true, program)?;
     let inside = match &arguments.host {
         Some(word) => find(&place, word)?,
         None => first(&place)?,
     };
-    serve(&place)?;
+    let doors = doors(&place);
+    // They end with the shell.
+    let sidecars = start(&mut place, &tcp(&doors))?;
+    serve(&place, doors, sidecars.as_ref())?;
+    for missing in &place.missing {
+        let _ = writeln!(
+            terminal.err,
+            "palisade: {}: {}",
+            missing.title, missing.detail
+        );
+    }
     let hosts = hosts(&place);
     if hosts.len() > MOST_TEXT {
         return Err(failed("too many pods for a shell; --pods 1 makes fewer"));
@@ -140,22 +156,49 @@ fn first(place: &Place) -> Result<HostId, Failure> {
     first.ok_or_else(|| failed("there is no pod that is not on the host network"))
 }
 
-/// Opens the ports that pods declare.
-fn serve(place: &Place) -> Result<(), Failure> {
+/// The ports that pods declare.
+fn doors(place: &Place) -> Vec<(PodId, Protocol, u16)> {
     let mut doors = Vec::new();
     for (id, pod) in place.world.pods().filter(|(_, pod)| !pod.host_network) {
-        let Some(host) = place.trial.host(Endpoint::Pod(id)) else {
+        if place.trial.host(Endpoint::Pod(id)).is_none() {
             continue;
-        };
+        }
         for protocol in Protocol::ALL {
             for (first, last) in pod.container_ports.ranges(protocol) {
-                doors.extend((*first..=*last).take(64).map(|port| (host, protocol, port)));
+                doors.extend((*first..=*last).take(64).map(|port| (id, protocol, port)));
             }
         }
         let named = pod.named_ports.iter();
-        doors.extend(named.map(|port| (host, port.protocol, port.port)));
+        doors.extend(named.map(|port| (id, port.protocol, port.port)));
     }
-    place.trial.lab.serve(doors).map_err(failed)
+    doors
+}
+
+/// Those that a sidecar would stand before.
+fn tcp(doors: &[(PodId, Protocol, u16)]) -> BTreeMap<PodId, BTreeSet<u16>> {
+    let mut ports: BTreeMap<PodId, BTreeSet<u16>> = BTreeMap::new();
+    for (id, protocol, port) in doors {
+        if *protocol == Protocol::Tcp {
+            ports.entry(*id).or_default().insert(*port);
+        }
+    }
+    ports
+}
+
+/// Opens ports, apart from those that an application behind a sidecar has.
+fn serve(
+    place: &Place,
+    doors: Vec<(PodId, Protocol, u16)>,
+    sidecars: Option<&Sidecars>,
+) -> Result<(), Failure> {
+    let taken = |id, protocol| {
+        protocol == Protocol::Tcp && sidecars.is_some_and(|sidecars| sidecars.has(id))
+    };
+    let open = doors.into_iter().filter_map(|(id, protocol, port)| {
+        let host = place.trial.host(Endpoint::Pod(id))?;
+        (!taken(id, protocol)).then_some((host, protocol, port))
+    });
+    place.trial.lab.serve(open).map_err(failed)
 }
 
 /// A line for each host: the descriptor of its namespace, its name, its addresses.
