@@ -20,8 +20,8 @@ mod ways_in;
 pub use compare::compare;
 pub use difference::{Change, Difference, difference, impact};
 pub use engine::{
-    AdminRuleId, Connection, Cuts, Edit, Effect, EndpointId, Engine, Flaw, HalfChange, Live, Moved,
-    Pair, Passage, Relation, RuleId, Standing, Tunnels,
+    AdminRuleId, Connection, Cuts, Edit, Effect, EndpointId, Engine, Flaw, HalfChange, Live,
+    MeshChange, Moved, Pair, Passage, Relation, RuleId, Standing, Tunnels, Unfollowed,
 };
 pub use explain::explain;
 pub use exposure::exposure;

@@ -4,7 +4,7 @@
 
 use super::client::subset;
 use super::endpoints::parse_block;
-use super::mesh::{Client, Source};
+use super::mesh::{Client, Identity, Source};
 use palisade_netmodel::{
     AddressSet, AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition,
     GatewayServer, ObjectRef, Operation, Pod, PolicyTarget, ServerTls, Source as From, World,
@@ -312,33 +312,13 @@ impl Rules<'_> {
     }
 
     fn principal(&self, pattern: &str) -> Truth {
-        Some(self.identity().is_some_and(|caller| {
-            let principal = caller
-                .identity
-                .spiffe
-                .strip_prefix("spiffe://")
-                .unwrap_or_default();
-            let same_domain = |alias: &str| {
-                let end = alias.find('/');
-                end.is_some_and(|end| pattern.get(..=end) == alias.get(..=end))
-            };
-            // Other names of the domain count in principals of the five parts of an identity.
-            let mut aliases = caller.identity.aliases.iter();
-            text_matches(pattern, principal)
-                || (pattern.matches('/').count() == 4
-                    && aliases.any(|a| same_domain(a) && text_matches(pattern, a)))
-        }))
+        let identity = self.identity();
+        Some(identity.is_some_and(|caller| is_principal(&caller.identity, pattern)))
     }
 
-    /// The pattern stands between slashes, and its stars may reach past the namespace.
     fn namespace(&self, pattern: &str) -> Truth {
-        Some(self.identity().is_some_and(|caller| {
-            if pattern.contains('*') {
-                glob(&format!("*/ns/{pattern}/*"), &caller.identity.spiffe)
-            } else {
-                pattern == caller.pod.namespace
-            }
-        }))
+        let caller = self.identity();
+        Some(caller.is_some_and(|c| is_namespace(&c.identity, &c.pod.namespace, pattern)))
     }
 
     fn service_account(&self, default: &str, wanted: &str) -> Truth {
@@ -351,6 +331,31 @@ impl Rules<'_> {
             Wire::Http => None,
             Wire::Tcp => peer_in(self.caller.source, block),
         }
+    }
+}
+
+/// Whether an identity is among those that a pattern of `principals` means.
+pub(super) fn is_principal(identity: &Identity, pattern: &str) -> bool {
+    let spiffe = &identity.spiffe;
+    let principal = spiffe.strip_prefix("spiffe://").unwrap_or_default();
+    let same_domain = |alias: &str| {
+        let end = alias.find('/');
+        end.is_some_and(|end| pattern.get(..=end) == alias.get(..=end))
+    };
+    // Other names of the domain count in principals of the five parts of an identity.
+    let mut aliases = identity.aliases.iter();
+    text_matches(pattern, principal)
+        || (pattern.matches('/').count() == 4
+            && aliases.any(|a| same_domain(a) && text_matches(pattern, a)))
+}
+
+/// The same for a pattern of `namespaces`. It stands between slashes, and its stars may reach past the
+/// namespace.
+pub(super) fn is_namespace(identity: &Identity, namespace: &str, pattern: &str) -> bool {
+    if pattern.contains('*') {
+        glob(&format!("*/ns/{pattern}/*"), &identity.spiffe)
+    } else {
+        pattern == namespace
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::mesh::{Client, Source};
 use palisade_netmodel::{
-    ClientTls, DestinationRule, Labels, MtlsMode, Phase, Pod, PortSet, Protocol, Proxy, Service,
-    TargetPort, World,
+    ClientTls, DestinationRule, Labels, MtlsMode, ObjectRef, Phase, Pod, PortSet, Protocol, Proxy,
+    Service, TargetPort, World,
 };
 
 /// One way to send: plaintext (or anything that is not mesh mTLS), or mesh mTLS.
@@ -26,6 +26,19 @@ pub(super) struct Door<'w> {
     pub(super) app_protocol: Option<&'w str>,
 }
 
+impl Door<'_> {
+    /// The DestinationRules that may decide for some caller.
+    pub(super) fn rules<'w>(&self, world: &'w World) -> impl Iterator<Item = &'w DestinationRule> {
+        let rules = world.destination_rules.iter();
+        rules.filter(|rule| host_matches(&rule.host, &self.host))
+    }
+}
+
+/// The full name of a Service, as DestinationRules write it.
+pub(super) fn host_of(object: &ObjectRef) -> String {
+    format!("{}.{}.svc.cluster.local", object.name, object.namespace)
+}
+
 /// Every TCP Service port that leads to `port` of a pod.
 pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>> {
     let mut out = Vec::new();
@@ -35,10 +48,9 @@ pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>>
         }
         for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
             if target(&sp.target, pod).contains(&port) {
-                let object = &service.object;
                 out.push(Door {
                     service,
-                    host: format!("{}.{}.svc.cluster.local", object.name, object.namespace),
+                    host: host_of(&service.object),
                     auto: !service.headless || every_pod_enrolled(world, service),
                     port: sp.port,
                     name: &sp.name,
@@ -64,7 +76,7 @@ pub(super) fn target(target: &TargetPort, pod: &Pod) -> Vec<u16> {
 }
 
 /// A Service without selector selects nothing.
-fn selects(selector: &Labels, labels: &Labels) -> bool {
+pub(super) fn selects(selector: &Labels, labels: &Labels) -> bool {
     !selector.0.is_empty() && subset(selector, labels)
 }
 
@@ -125,7 +137,7 @@ fn of_namespace<'w>(
 }
 
 /// Whether all live pods that a Service selects have a sidecar.
-fn every_pod_enrolled(world: &World, service: &Service) -> bool {
+pub(super) fn every_pod_enrolled(world: &World, service: &Service) -> bool {
     world
         .pods
         .iter()
@@ -134,7 +146,7 @@ fn every_pod_enrolled(world: &World, service: &Service) -> bool {
         .all(|p| matches!(p.proxy, Proxy::Sidecar { .. }))
 }
 
-fn host_matches(pattern: &str, host: &str) -> bool {
+pub(super) fn host_matches(pattern: &str, host: &str) -> bool {
     match pattern.strip_prefix('*') {
         Some(suffix) => host.ends_with(suffix),
         None => pattern == host,

@@ -432,7 +432,7 @@ fn keys_read(world: &World) -> impl Iterator<Item = &str> {
 }
 
 /// `ipBlocks`, `remoteIpBlocks` and the address conditions of an AuthorizationPolicy.
-fn authorization_nets(policy: &AuthorizationPolicy) -> Vec<IpNet> {
+pub(super) fn authorization_nets(policy: &AuthorizationPolicy) -> Vec<IpNet> {
     let sources = policy.rules.iter().flat_map(|r| &r.from).flat_map(|s| {
         [
             &s.ip_blocks,

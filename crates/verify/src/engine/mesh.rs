@@ -10,7 +10,8 @@ use super::Passage;
 use super::authorization::{self, Applicable, Judgement, Wire};
 use super::client::{self, Door, Way};
 use palisade_netmodel::{
-    GatewayServer, MtlsMode, PeerAuthentication, Pod, PortSet, Protocol, Proxy, ServerTls, World,
+    AuthorizationPolicy, GatewayServer, MeshConfig, MtlsMode, PeerAuthentication, Pod, PortSet,
+    Protocol, Proxy, ServerTls, World,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -48,6 +49,21 @@ pub(crate) struct Identity {
     pub(super) aliases: Vec<String>,
 }
 
+impl Identity {
+    /// The identity of a service account.
+    pub(super) fn new(mesh: &MeshConfig, namespace: &str, account: &str) -> Self {
+        let rest = format!("/ns/{namespace}/sa/{account}");
+        let names = mesh.trust_domain_aliases.iter().map(String::as_str);
+        Self {
+            spiffe: format!("spiffe://{}{rest}", mesh.trust_domain),
+            aliases: names
+                .chain(["cluster.local"])
+                .map(|alias| format!("{alias}{rest}"))
+                .collect(),
+        }
+    }
+}
+
 /// Identities, each made once.
 #[derive(Debug)]
 pub(crate) struct Identities<'w> {
@@ -68,17 +84,8 @@ impl<'w> Identities<'w> {
         let template = &pod.template;
         let (namespace, account) = (template.namespace.as_str(), &template.service_account);
         let mesh = &self.world.mesh;
-        let made = self.known.entry((namespace, account)).or_insert_with(|| {
-            let rest = format!("/ns/{namespace}/sa/{account}");
-            let names = mesh.trust_domain_aliases.iter().map(String::as_str);
-            Arc::new(Identity {
-                spiffe: format!("spiffe://{}{rest}", mesh.trust_domain),
-                aliases: names
-                    .chain(["cluster.local"])
-                    .map(|alias| format!("{alias}{rest}"))
-                    .collect(),
-            })
-        });
+        let made = self.known.entry((namespace, account));
+        let made = made.or_insert_with(|| Arc::new(Identity::new(mesh, namespace, account)));
         Arc::clone(made)
     }
 }
@@ -180,6 +187,16 @@ impl<'w> Receiver<'w> {
             stretches,
             bypassed,
         })
+    }
+
+    /// The policies that tell callers apart.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &'w AuthorizationPolicy> + '_ {
+        self.policies.iter()
+    }
+
+    /// The Service ports by which callers come.
+    pub(super) fn doors(&self) -> impl Iterator<Item = &Door<'w>> {
+        self.stretches.iter().flat_map(|stretch| &stretch.doors)
     }
 
     /// What the mesh adds to a call.

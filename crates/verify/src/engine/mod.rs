@@ -23,7 +23,9 @@ mod ztunnel;
 
 use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
-pub use live::{Connection, Edit, Effect, Flaw, HalfChange, Live, Moved, Standing};
+pub use live::{
+    Connection, Edit, Effect, Flaw, HalfChange, Live, MeshChange, Moved, Standing, Unfollowed,
+};
 pub use policies::{Passage, RuleId};
 pub(crate) use policies::{namespace_matches, ports_on};
 pub(crate) use port_table::PortsId;
@@ -248,12 +250,7 @@ impl<'w> Engine<'w> {
     #[must_use]
     pub fn pair(&self, source: EndpointId, destination: EndpointId) -> Pair {
         if !self.is_source(source) || !self.is_destination(destination) {
-            return Pair {
-                passage: Passage::nothing(),
-                mesh_mtls: PortSet::empty(),
-                tls: PortSet::empty(),
-                by_certificate: PortSet::empty(),
-            };
+            return Pair::closed();
         }
         if let Some(crossing) = Crossing::new(self, (source, destination)) {
             return crossing.pair();
@@ -617,6 +614,27 @@ pub enum Tunnels {
 }
 
 impl Pair {
+    /// Nothing passes.
+    pub(crate) fn closed() -> Self {
+        Self {
+            passage: Passage::nothing(),
+            mesh_mtls: PortSet::empty(),
+            tls: PortSet::empty(),
+            by_certificate: PortSet::empty(),
+        }
+    }
+
+    /// The same without a word on ports that do not pass.
+    pub(crate) fn of_what_passes(self) -> Self {
+        let may = &self.passage.may;
+        Self {
+            mesh_mtls: self.mesh_mtls.intersection(may),
+            tls: self.tls.intersection(may),
+            by_certificate: self.by_certificate.intersection(may),
+            passage: self.passage,
+        }
+    }
+
     /// The answer on one port.
     fn at(&self, protocol: Protocol, port: u16) -> (Outcome, Encryption) {
         let at = |set: &PortSet| set.contains(protocol, port);

@@ -2,9 +2,10 @@
 
 use super::super::port_table::NONE;
 use super::super::rows::Row;
+use super::mesh::{Asker, MeshChange, Told, Unfollowed};
 use super::passing::Group;
 use super::{Live, MOVED};
-use crate::engine::{EndpointId, Passage};
+use crate::engine::{EndpointId, Pair, Passage};
 use palisade_netmodel::{Direction, ObjectRef, PortSet};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashSet;
@@ -67,10 +68,17 @@ impl Moved {
 pub struct Effect {
     /// Ends whose policies let other ports pass now.
     pub halves: Vec<HalfChange>,
+    /// Ends between which the mesh says something else now.
+    pub mesh: Vec<MeshChange>,
     /// The pod that is in another class now.
     pub moved: Option<Moved>,
-    /// Whether that pod is an end of connections now and was none, or the reverse.
+    /// Whether that pod is an end of connections now and was none, or the reverse, or is in the mesh now and was
+    /// not.
     appeared: bool,
+    /// Whether it calls as somebody else now.
+    renamed: bool,
+    /// What had a part in answers before or after, and is not followed.
+    pub(super) unfollowed: Option<Unfollowed>,
 }
 
 /// Two ends between which other ports pass since an edit. A class is all its pods but the one that moved.
@@ -80,10 +88,17 @@ pub struct Connection {
     pub source: EndpointId,
     /// To whom.
     pub destination: EndpointId,
-    /// What passed before.
-    pub before: Passage,
-    /// What passes now.
-    pub after: Passage,
+    /// What passed before, and how.
+    pub before: Pair,
+    /// What passes now, and how.
+    pub after: Pair,
+}
+
+/// What puts the two layers together while pairs are asked for.
+struct Layers<'e> {
+    live: &'e Live,
+    told: Told<'e>,
+    asker: Asker<'e>,
 }
 
 impl Effect {
@@ -94,21 +109,41 @@ impl Effect {
         }
     }
 
-    /// Whether nothing changed.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.halves.is_empty() && !self.appeared
+    pub(super) fn of_mesh(mesh: Vec<MeshChange>) -> Self {
+        Self {
+            mesh,
+            ..Self::default()
+        }
     }
 
-    /// Every pair of ends between which other ports pass now, once, in no particular order. Cost: the pairs
-    /// of the halves that changed; for a pod that came or went all ends.
+    /// Whether nothing changed. A pod that came, went or calls as somebody else is a change.
     #[must_use]
-    pub fn connections(&self, live: &Live) -> Vec<Connection> {
+    pub fn is_empty(&self) -> bool {
+        self.halves.is_empty() && self.mesh.is_empty() && !self.appeared && !self.renamed
+    }
+
+    /// Every pair of ends between which other ports pass now, or pass otherwise (conditionally and not for certain,
+    /// encrypted and not), once, in no particular order. Cost: the pairs of the halves that changed and of the
+    /// answers of the mesh that did; for a pod that came or went all ends, and for one that calls as somebody else
+    /// all classes with a proxy.
+    ///
+    /// # Errors
+    ///
+    /// If something has, or had, a part in it that is not followed.
+    pub fn connections(&self, live: &Live) -> Result<Vec<Connection>, Unfollowed> {
+        if let Some(unfollowed) = self.unfollowed {
+            return Err(unfollowed);
+        }
+        let mut layers = Layers {
+            live,
+            told: Told::new(&self.mesh),
+            asker: Asker::new(live),
+        };
         let mut seen = FxHashSet::default();
         let mut found = Vec::new();
         let mut judge = |source, destination| {
             if seen.insert((source, destination)) {
-                found.extend(self.judge(live, source, destination));
+                found.extend(self.judge(&mut layers, source, destination));
             }
         };
         let moved = self.moved.as_ref().and_then(|moved| moved.before);
@@ -131,16 +166,28 @@ impl Effect {
                 }
             }
         }
+        for change in &self.mesh {
+            let sources = ends(&change.sources);
+            for destination in &ends(&change.destinations) {
+                sources.iter().for_each(|source| judge(source, destination));
+            }
+        }
+        if self.renamed {
+            for other in &live.proxied() {
+                judge(MOVED, other);
+            }
+        }
         if self.appeared {
             for other in &live.alive {
                 judge(MOVED, other);
                 judge(other, MOVED);
             }
         }
-        found
+        Ok(found)
     }
 
-    fn judge(&self, live: &Live, source: u32, destination: u32) -> Option<Connection> {
+    fn judge(&self, layers: &mut Layers<'_>, source: u32, destination: u32) -> Option<Connection> {
+        let live = layers.live;
         let cell = |id| id != MOVED && live.node(id).is_some_and(|node| node.first().is_some());
         if cell(source) && cell(destination) || (source, destination) == (MOVED, MOVED) {
             return None;
@@ -157,8 +204,8 @@ impl Effect {
         if source == destination && live.is_single(source) {
             return None;
         }
-        let before = self.passage(live, source, destination, false);
-        let after = self.passage(live, source, destination, true);
+        let before = self.pair(layers, source, destination, false);
+        let after = self.pair(layers, source, destination, true);
         (before != after).then_some(Connection {
             source: EndpointId(source),
             destination: EndpointId(destination),
@@ -167,8 +214,8 @@ impl Effect {
         })
     }
 
-    /// What passes from one end to another, after the edit or before it.
-    fn passage(&self, live: &Live, source: u32, destination: u32, now: bool) -> Passage {
+    /// What passes from one end to another and how, after the edit or before it.
+    fn pair(&self, layers: &mut Layers<'_>, source: u32, destination: u32, now: bool) -> Pair {
         let class = |id| {
             if id != MOVED {
                 return Some(id);
@@ -178,8 +225,20 @@ impl Effect {
             class.map(|class| class.0)
         };
         let Some((s, d)) = class(source).zip(class(destination)) else {
-            return Passage::nothing();
+            return Pair::closed();
         };
+        let network = self.passage(layers.live, (s, d), now);
+        if network.may.is_empty() {
+            return Pair::closed();
+        }
+        match layers.told.before(s, d).filter(|_| !now) {
+            Some(before) => before.on(&network),
+            None => layers.asker.answer(s, d).on(&network),
+        }
+    }
+
+    /// What policies let pass from one class or cell to another, after the edit or before it.
+    fn passage(&self, live: &Live, (s, d): (u32, u32), now: bool) -> Passage {
         if !live.traits(s).source || !live.traits(d).destination {
             return Passage::nothing();
         }
@@ -276,6 +335,7 @@ impl Live {
                 ..Effect::default()
             };
         };
+        let mesh = self.said_by(old, new);
         let mut halves = Vec::new();
         for direction in [Direction::Ingress, Direction::Egress] {
             let group = |live: &mut Self, class| Group {
@@ -289,8 +349,10 @@ impl Live {
         }
         Effect {
             halves,
+            mesh,
             moved: Some(moved),
-            appeared: false,
+            renamed: !self.call_alike(old, new) && !self.proxied().is_empty(),
+            ..Effect::default()
         }
     }
 

@@ -1,5 +1,6 @@
-//! What policies, those of administrators too, let pass between any two ends, kept current while objects
-//! change: each edit touches what depends on it, and tells exactly which connections it opened or closed.
+//! What policies, those of administrators too, and the mesh let pass between any two ends, kept current while
+//! objects change: each edit touches what depends on it, and tells exactly which connections it opened, closed or
+//! changed.
 //!
 //! Pods are kept in classes and addresses in cells, as in [`super::endpoints`]. Every distinct list of
 //! peers is a set of classes and cells, and every class knows the lists that mean it; a policy holds the
@@ -16,12 +17,13 @@
 //! changes every policy. A CIDR that cuts a cell moves the pods with an address in it; a policy that is
 //! the first to read a label that tells replicas apart moves all pods.
 //!
-//! The mesh is not part of it, nor is a pod's own node (as in [`super::Relation`]): a change of those takes a
-//! new [`super::Engine`].
+//! What the mesh adds is a layer of its own ([`mesh`]). A pod's own node is no part of it (as in
+//! [`super::Relation`]): that takes an [`super::Engine`].
 
 mod administrators;
 mod effect;
 mod lists;
+mod mesh;
 mod nodes;
 mod passing;
 mod policies;
@@ -33,6 +35,7 @@ mod standing;
 mod tests;
 
 pub use effect::{Connection, Effect, HalfChange, Moved};
+pub use mesh::{MeshChange, Unfollowed};
 pub use standing::{Flaw, Standing};
 
 use super::port_table::PortTable;
@@ -40,10 +43,12 @@ use super::tiers::node_addresses;
 use super::{EndpointId, Passage};
 use administrators::{Name, Ruler};
 use lists::{Choice, List};
+use mesh::Mesh;
 use nodes::{Home, Member, Node};
 use palisade_netmodel::{
-    AdminKind, AdminPeer, AdminPolicy, Direction, Enforcement, Labels, NetworkPolicy, ObjectRef,
-    Peer, Pod, PolicyPort, PortSet, Selector, World,
+    AdminKind, AdminPeer, AdminPolicy, AuthorizationPolicy, DestinationRule, Direction,
+    Enforcement, Gateway, Labels, NetworkPolicy, ObjectRef, Peer, PeerAuthentication, Pod,
+    PolicyPort, PortSet, Selector, Service, World,
 };
 use policies::{Policy, PortList, Signature};
 use pool::Pool;
@@ -77,9 +82,29 @@ pub enum Edit {
     SetPod(Pod),
     /// It is gone.
     RemovePod(ObjectRef),
+    /// An AuthorizationPolicy is there now, in place of one of the same name if there was one.
+    SetAuthorizationPolicy(AuthorizationPolicy),
+    /// It is gone.
+    RemoveAuthorizationPolicy(ObjectRef),
+    /// A PeerAuthentication is there now, with the age of one of the same name, or as the youngest.
+    SetPeerAuthentication(PeerAuthentication),
+    /// It is gone.
+    RemovePeerAuthentication(ObjectRef),
+    /// A Service is there now, in place of one of the same name if there was one.
+    SetService(Service),
+    /// It is gone.
+    RemoveService(ObjectRef),
+    /// A DestinationRule is there now, with the age of one of the same name, or as the youngest.
+    SetDestinationRule(DestinationRule),
+    /// It is gone.
+    RemoveDestinationRule(ObjectRef),
+    /// An Istio Gateway is there now, in place of one of the same name if there was one.
+    SetGateway(Gateway),
+    /// It is gone.
+    RemoveGateway(ObjectRef),
 }
 
-/// What policies let pass, kept current.
+/// What policies and the mesh let pass, kept current.
 #[derive(Debug)]
 pub struct Live {
     ip_block_matches_pods: bool,
@@ -135,6 +160,8 @@ pub struct Live {
     hosts: RoaringBitmap,
     /// Classes and cells that came or went, where somebody wants to know.
     touched: Option<Vec<u32>>,
+    /// What the mesh adds.
+    mesh: Mesh,
     /// Lists with classes that the last edit of a namespace took into them or out of them, under the same condition.
     turned: Vec<(u32, u32)>,
 }
@@ -186,6 +213,7 @@ impl Live {
             leftover: Vec::new(),
             hosts: RoaringBitmap::new(),
             touched: None,
+            mesh: Mesh::new(world),
             turned: Vec::new(),
         };
         for v6 in [false, true] {
@@ -203,12 +231,14 @@ impl Live {
             live.prepare_ruler(policy);
         }
         live.node_places.clear();
+        live.found_mesh(world);
         for (name, namespace) in &world.namespaces {
             live.set_namespace(name, &namespace.labels);
         }
         for pod in &world.pods {
             live.set_pod(pod.object(), Some(pod.clone()));
         }
+        live.find_outsiders();
         for policy in &world.network_policies {
             if let Some(step) = live.plan(&policy.object, Some(policy)) {
                 live.carry_out(&policy.object, step);
@@ -228,6 +258,13 @@ impl Live {
         if self.table.len() > PORT_SETS {
             self.table = PortTable::new();
         }
+        let before = self.unfollowed();
+        let mut effect = self.make(edit);
+        effect.unfollowed = before.or(self.unfollowed());
+        effect
+    }
+
+    fn make(&mut self, edit: Edit) -> Effect {
         match edit {
             Edit::SetPolicy(policy) => {
                 self.prepare(&policy);
@@ -251,6 +288,23 @@ impl Live {
             }
             Edit::SetPod(pod) => self.set_pod(pod.object(), Some(pod)),
             Edit::RemovePod(object) => self.set_pod(object, None),
+            of_mesh => Effect::of_mesh(self.make_in_mesh(&of_mesh)),
+        }
+    }
+
+    fn make_in_mesh(&mut self, edit: &Edit) -> Vec<MeshChange> {
+        match edit {
+            Edit::SetAuthorizationPolicy(it) => self.set_authorization(&it.object, Some(it)),
+            Edit::RemoveAuthorizationPolicy(object) => self.set_authorization(object, None),
+            Edit::SetPeerAuthentication(it) => self.set_authentication(&it.object, Some(it)),
+            Edit::RemovePeerAuthentication(object) => self.set_authentication(object, None),
+            Edit::SetService(it) => self.set_service(&it.object, Some(it)),
+            Edit::RemoveService(object) => self.set_service(object, None),
+            Edit::SetDestinationRule(it) => self.set_rule(&it.object, Some(it)),
+            Edit::RemoveDestinationRule(object) => self.set_rule(object, None),
+            Edit::SetGateway(it) => self.set_gateway(&it.object, Some(it)),
+            Edit::RemoveGateway(object) => self.set_gateway(object, None),
+            _ => Vec::new(),
         }
     }
 

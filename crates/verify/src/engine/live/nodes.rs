@@ -229,7 +229,11 @@ impl Live {
     }
 
     pub(super) fn read_labels<'s>(&mut self, selectors: impl Iterator<Item = &'s Selector>) {
-        let keys = selectors.flat_map(|s| &s.requirements).map(|r| &r.key);
+        self.read(selectors.flat_map(|s| &s.requirements).map(|r| &r.key));
+    }
+
+    /// Makes some keys ones that tell pods apart.
+    pub(super) fn read<'k>(&mut self, keys: impl Iterator<Item = &'k String>) {
         let new: Vec<String> = keys
             .filter(|key| PER_POD_KEYS.contains(&key.as_str()) && !self.read.contains(*key))
             .cloned()
@@ -365,6 +369,7 @@ impl Live {
         if pod.host_network {
             self.hosts.insert(id);
         }
+        self.mesh.enter(id, pod);
         self.find_lists(id);
         self.find_policies(id);
         id
@@ -390,6 +395,7 @@ impl Live {
         self.unplaced.remove(id);
         self.hosts.remove(id);
         if let Some(class) = node.class() {
+            self.mesh.leave(id, &class.example);
             for place in &class.places {
                 if let Some(classes) = self.node_mut(*place).and_then(Node::classes_mut) {
                     classes.remove(id);
@@ -416,6 +422,8 @@ impl Live {
         let known = number.and_then(|number| self.pods.get(number));
         let known = known.map(|member| member.pod.clone());
         let mut halves = self.set_node_places(known.as_ref(), pod.as_ref());
+        let headless = self.is_headless(&object.namespace);
+        let among = headless.then(|| self.alive.clone());
         let old = number.and_then(|number| self.pods.get(number));
         let before = old.map(|member| member.class);
         let addresses = old.map(|member| taken(&member.pod)).unwrap_or_default();
@@ -448,9 +456,12 @@ impl Live {
         if before == after {
             return Effect::of(halves);
         }
+        let namespace = object.namespace.clone();
+        let others = among.map(|among| self.show_outsiders(&namespace, &among));
         let moved = Moved::new(object, before, after);
         let mut effect = self.moved(moved);
         effect.halves.append(&mut halves);
+        effect.mesh.extend(others.into_iter().flatten());
         effect
     }
 

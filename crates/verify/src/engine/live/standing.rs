@@ -119,10 +119,7 @@ impl Standing {
             Edit::SetNamespace { name, .. } | Edit::RemoveNamespace(name) => {
                 (None, Some(name.clone()))
             }
-            Edit::SetAdminPolicy(_)
-            | Edit::RemoveAdminPolicy(..)
-            | Edit::SetPod(_)
-            | Edit::RemovePod(_) => (None, None),
+            _ => (None, None),
         };
         let effect = self.live.apply(edit);
         let touched = self.live.touched.as_mut().map(std::mem::take);

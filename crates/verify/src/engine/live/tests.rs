@@ -1,8 +1,10 @@
 //! After every edit of random scripts, what is kept current is what an engine made from scratch says, and
 //! the effect names exactly the connections that changed.
 
+use super::mesh::tests::{edit_in_mesh, step_in_mesh};
 use super::{Edit, Effect, Live, Moved};
-use crate::engine::{EndpointId, Engine, Passage};
+use crate::engine::ambient::Crossing;
+use crate::engine::{EndpointId, Engine, Pair};
 use palisade_netmodel::{AdminAction, AdminKind, AdminPolicy, Direction, Endpoint, Pod, World};
 use palisade_testkit::clusters::{Shape, world as world_of};
 use palisade_testkit::worlds::world;
@@ -13,8 +15,8 @@ use std::net::IpAddr;
 /// An end by name: a pod, or an address that is no pod's.
 pub(super) type End = String;
 
-/// What passes between any two ends that are looked at.
-type Pairs = BTreeMap<(End, End), Passage>;
+/// What passes between any two ends that are looked at, and how.
+type Pairs = BTreeMap<(End, End), Pair>;
 
 /// Makes an edit in a world, object by object.
 pub(super) fn edit(world: &mut World, edit: &Edit) {
@@ -48,6 +50,7 @@ pub(super) fn edit(world: &mut World, edit: &Edit) {
             world.pods.push(pod.clone());
         }
         Edit::RemovePod(object) => world.pods.retain(|p| p.object() != *object),
+        of_mesh => edit_in_mesh(world, of_mesh),
     }
 }
 
@@ -72,14 +75,27 @@ fn from_scratch(world: &World, addresses: &BTreeSet<IpAddr>) -> Pairs {
             if from == to || addresses || !engine.is_source(*s) || !engine.is_destination(*d) {
                 continue;
             }
-            let half = |direction| engine.policed(direction, *s, *d);
-            let passage = half(Direction::Egress).and(&half(Direction::Ingress));
-            if passage != Passage::nothing() {
-                pairs.insert((from.clone(), to.clone()), passage);
+            let pair = without_nodes(&engine, (*s, *d)).of_what_passes();
+            if pair != Pair::closed() {
+                pairs.insert((from.clone(), to.clone()), pair);
             }
         }
     }
     pairs
+}
+
+/// What an engine says of a pair if no two ends share a node.
+fn without_nodes(engine: &Engine<'_>, (s, d): (EndpointId, EndpointId)) -> Pair {
+    if let Some(crossing) = Crossing::new(engine, (s, d)) {
+        return crossing.with(false).pair();
+    }
+    let half = |direction| engine.policed(direction, s, d);
+    let network = half(Direction::Egress).and(&half(Direction::Ingress));
+    let mesh = engine.mesh_half(s, d);
+    Pair {
+        passage: network.and(&mesh.passage),
+        ..mesh
+    }
 }
 
 pub(super) fn name(pod: &Pod) -> End {
@@ -101,9 +117,12 @@ fn kept(live: &Live, world: &World, addresses: &BTreeSet<IpAddr>) -> Pairs {
     for (from, s) in &ends {
         for (to, d) in &ends {
             let addresses = live.range(*s).is_some() && live.range(*d).is_some();
-            let passage = live.passage(*s, *d);
-            if from != to && !addresses && passage != Passage::nothing() {
-                pairs.insert((from.clone(), to.clone()), passage);
+            if from == to || addresses {
+                continue;
+            }
+            let pair = live.pair(*s, *d).unwrap();
+            if pair != Pair::closed() {
+                pairs.insert((from.clone(), to.clone()), pair);
             }
         }
     }
@@ -140,9 +159,9 @@ fn named(
     live: &Live,
     effect: &Effect,
     addresses: &BTreeSet<IpAddr>,
-) -> BTreeMap<(End, End), (Passage, Passage)> {
+) -> BTreeMap<(End, End), (Pair, Pair)> {
     let mut pairs = BTreeMap::new();
-    for connection in effect.connections(live) {
+    for connection in effect.connections(live).unwrap() {
         for from in ends(live, effect, connection.source, addresses) {
             for to in ends(live, effect, connection.destination, addresses) {
                 if from == to {
@@ -157,14 +176,17 @@ fn named(
     pairs
 }
 
-fn changed(before: &Pairs, after: &Pairs) -> BTreeMap<(End, End), (Passage, Passage)> {
+fn changed(before: &Pairs, after: &Pairs) -> BTreeMap<(End, End), (Pair, Pair)> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let of = |pairs: &Pairs, key| pairs.get(key).cloned().unwrap_or_else(Passage::nothing);
+    let of = |pairs: &Pairs, key| pairs.get(key).cloned().unwrap_or_else(Pair::closed);
     keys.into_iter()
         .map(|key| (key.clone(), (of(before, key), of(after, key))))
         .filter(|(_, (before, after))| before != after)
         .collect()
 }
+
+/// How many of the kinds of edits are about the mesh.
+const MESH: u8 = 24;
 
 /// Edits that turn parts of a world into parts of another, mix them, and take objects away.
 pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<Edit> {
@@ -174,11 +196,12 @@ pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<
                 .keys()
                 .nth(usize::from(n) % from.namespaces.len().max(1))
         };
-        Some(match kind % 23 {
+        let kind = kind % (23 + MESH);
+        Some(match kind {
             // A policy from either world, perhaps in the place of another one.
             0..=5 => {
                 let mut policy = one(&to.network_policies, *n)?.clone();
-                if *kind % 2 == 0 {
+                if kind.is_multiple_of(2) {
                     policy.object = one(&from.network_policies, *m)?.object.clone();
                 }
                 Edit::SetPolicy(policy)
@@ -198,7 +221,7 @@ pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<
             // A pod with something of another one.
             11..=14 => {
                 let (mut pod, other) = (one(&from.pods, *n)?.clone(), one(&to.pods, *m)?);
-                match kind % 23 {
+                match kind {
                     11 => pod = other.clone(),
                     12 => pod.labels = other.labels.clone(),
                     13 => pod.named_ports = other.named_ports.clone(),
@@ -219,10 +242,11 @@ pub(super) fn script(from: &World, to: &World, choices: &[(u8, u8, u8)]) -> Vec<
                 let policy = one(&from.admin_policies, *n)?;
                 Edit::RemoveAdminPolicy(policy.kind, policy.object.clone())
             }
-            _ => {
+            22 => {
                 let policy = one(&to.admin_policies, *n)?;
                 Edit::RemoveAdminPolicy(policy.kind, policy.object.clone())
             }
+            _ => step_in_mesh([from, to], kind - 23, (*n, *m))?,
         })
     });
     edits.collect()
@@ -251,7 +275,7 @@ fn varied(mut policy: AdminPolicy, how: u8) -> AdminPolicy {
     policy
 }
 
-fn one<T>(all: &[T], n: u8) -> Option<&T> {
+pub(super) fn one<T>(all: &[T], n: u8) -> Option<&T> {
     all.get(usize::from(n) % all.len().max(1))
 }
 
@@ -323,6 +347,7 @@ fn what_goes_leaves_nothing() {
         pods: 40,
         admin_policies: 5,
         admin_rules: 4,
+        mesh: true,
         ..Shape::part(1_000)
     });
     let mut live = Live::new(&World::default());
@@ -349,13 +374,26 @@ fn what_goes_leaves_nothing() {
         for policy in &cluster.admin_policies {
             live.apply(Edit::SetAdminPolicy(policy.clone()));
         }
+        for policy in &cluster.authorization_policies {
+            live.apply(Edit::SetAuthorizationPolicy(policy.clone()));
+        }
+        for policy in &cluster.peer_authentications {
+            live.apply(Edit::SetPeerAuthentication(policy.clone()));
+        }
         assert!(live.alive.len() > cells && !live.governing.is_empty());
+        assert!(!live.mesh.is_empty());
         assert!(live.lists.iter().count() > 0);
         for policy in &cluster.network_policies {
             live.apply(Edit::RemovePolicy(policy.object.clone()));
         }
         for policy in &cluster.admin_policies {
             live.apply(Edit::RemoveAdminPolicy(policy.kind, policy.object.clone()));
+        }
+        for policy in &cluster.authorization_policies {
+            live.apply(Edit::RemoveAuthorizationPolicy(policy.object.clone()));
+        }
+        for policy in &cluster.peer_authentications {
+            live.apply(Edit::RemovePeerAuthentication(policy.object.clone()));
         }
         assert_eq!(live.rulers.iter().count() + live.ruled.len(), 0);
         assert!(live.governing.is_empty() && live.wide.is_empty());
@@ -366,6 +404,7 @@ fn what_goes_leaves_nothing() {
             live.apply(Edit::RemoveNamespace(name.clone()));
         }
         assert_eq!(live.alive.len(), cells);
+        assert!(live.mesh.is_empty());
         assert!(live.node_places.is_empty() && live.unplaced.is_empty());
         assert_eq!(live.lists.iter().count() + live.selectors.iter().count(), 0);
         assert_eq!(live.ports.iter().count() + live.policies.iter().count(), 0);
