@@ -320,6 +320,7 @@ impl Live {
 
     /// A namespace has these labels now.
     pub(super) fn set_namespace(&mut self, name: &str, labels: &Labels) -> Vec<HalfChange> {
+        self.mesh.set_namespace(name, labels);
         let number = self.home(name);
         let Some(home) = self.namespaces.get_mut(number) else {
             return Vec::new();

@@ -1,12 +1,15 @@
 //! Classes of pods and cells of addresses, while pods come, change and go.
 
+use super::super::ambient::PROBES;
 use super::super::endpoints::{PER_POD_KEYS, Seen, Traits, visible};
 use super::effect::{Effect, Moved};
 use super::policies::SignatureId;
 use super::space::{Point, point};
 use super::{Live, MOVED};
 use ipnet::IpNet;
-use palisade_netmodel::{Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Selector};
+use palisade_netmodel::{
+    Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Proxy, Selector,
+};
 use roaring::RoaringBitmap;
 use std::net::IpAddr;
 
@@ -418,6 +421,11 @@ impl Live {
 
     /// A pod came, changed or went.
     pub(super) fn set_pod(&mut self, object: ObjectRef, pod: Option<Pod>) -> Effect {
+        if let Some(Proxy::Ambient { .. }) = pod.as_ref().map(|pod| &pod.proxy) {
+            PROBES
+                .iter()
+                .for_each(|probe| self.cut_out(&(*probe).into()));
+        }
         let number = self.pods.number(&object);
         let known = number.and_then(|number| self.pods.get(number));
         let known = known.map(|member| member.pod.clone());

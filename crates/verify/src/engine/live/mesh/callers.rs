@@ -1,12 +1,14 @@
 //! Who can be told apart by what a receiver asks about its callers.
 
+use super::answers::Receiver;
 use super::places::Place;
+use crate::engine::ambient::PROBES;
 use crate::engine::authorization::{is_namespace, is_principal, text_matches};
 use crate::engine::client::{Door, subset};
 use crate::engine::endpoints::parse_block;
 use crate::engine::live::Live;
-use crate::engine::mesh::{Identity, Receiver};
-use palisade_netmodel::{AuthorizationPolicy, MeshConfig, Pod, PortSet, Protocol, Proxy};
+use crate::engine::mesh::Identity;
+use palisade_netmodel::{AuthorizationPolicy, Capture, MeshConfig, Pod, PortSet, Protocol, Proxy};
 use roaring::RoaringBitmap;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,10 @@ pub(super) struct Callers {
     identities: BTreeMap<String, BTreeMap<String, Holders>>,
     /// Classes whose own proxy sends for them.
     enrolled: RoaringBitmap,
+    /// Classes that ztunnel sends for, those of which that is not clear, and those of waypoints.
+    captured: RoaringBitmap,
+    unclear: RoaringBitmap,
+    waypoints: RoaringBitmap,
     /// Classes by the ports that their proxy does not receive from them, if there are any.
     excluding: BTreeMap<PortSet, RoaringBitmap>,
     /// Classes that stand for the nodes' host network.
@@ -57,7 +63,15 @@ impl Callers {
             Proxy::Gateway => {
                 self.enrolled.insert(id);
             }
-            Proxy::Ambient { .. } | Proxy::Waypoint => {}
+            Proxy::Ambient { capture, .. } => {
+                self.captured.insert(id);
+                if *capture == Capture::Unclear {
+                    self.unclear.insert(id);
+                }
+            }
+            Proxy::Waypoint => {
+                self.waypoints.insert(id);
+            }
         }
         let accounts = self.identities.entry(pod.namespace.clone()).or_default();
         let holders = accounts.entry(pod.service_account.clone());
@@ -69,8 +83,15 @@ impl Callers {
     }
 
     pub(super) fn leave(&mut self, id: u32, pod: &Pod) {
-        self.groups.remove(id);
-        self.enrolled.remove(id);
+        for set in [
+            &mut self.groups,
+            &mut self.enrolled,
+            &mut self.captured,
+            &mut self.unclear,
+            &mut self.waypoints,
+        ] {
+            set.remove(id);
+        }
         if let Proxy::Sidecar {
             outbound_excluded, ..
         } = &pod.proxy
@@ -181,20 +202,38 @@ impl Live {
     /// All ends among some in kinds that a receiver cannot tell apart.
     pub(super) fn kinds_of_callers(
         &self,
-        place: &Place,
+        (place, pod): (&Place, &Pod),
         receiver: &Receiver<'_>,
         among: &RoaringBitmap,
     ) -> Vec<RoaringBitmap> {
         let callers = &self.mesh.callers;
-        let mut sets: Sets<'_> = vec![Cow::Borrowed(&callers.enrolled)];
+        let proxies = [
+            &callers.enrolled,
+            &callers.captured,
+            &callers.unclear,
+            &callers.waypoints,
+        ];
+        let mut sets: Sets<'_> = proxies.map(Cow::Borrowed).into();
         let mut blocks = BTreeSet::new();
-        for policy in receiver.policies() {
-            self.told_apart(policy, &mut sets, &mut blocks);
+        match receiver {
+            Receiver::Proxy(proxy) => {
+                for policy in proxy.policies() {
+                    self.told_apart(policy, &mut sets, &mut blocks);
+                }
+                for door in proxy.doors() {
+                    self.told_by_rules(place, door, &mut sets);
+                }
+            }
+            Receiver::Captured(_) => {
+                let policies = place.world.authorization_policies.iter();
+                for policy in policies.filter(|policy| subset(&policy.selector, &pod.labels)) {
+                    self.told_apart(policy, &mut sets, &mut blocks);
+                }
+                let probes = PROBES.iter().filter_map(|probe| self.space.place(*probe));
+                sets.push(Cow::Owned(probes.collect()));
+            }
         }
         self.told_by_address(&blocks, &mut sets);
-        for door in receiver.doors() {
-            self.told_by_rules(place, door, &mut sets);
-        }
         partition(among, &sets)
     }
 

@@ -144,6 +144,7 @@ impl Live {
             }
         }
         for service in &world.services {
+            mesh.note_service(&service.object, Some(service));
             let place = mesh.place(&service.object.namespace);
             place.world.services.push(service.clone());
         }
@@ -273,6 +274,7 @@ impl Live {
         new: Option<&Service>,
     ) -> Vec<MeshChange> {
         self.read_keys(new.into_iter().map(|service| &service.selector));
+        self.mesh.note_service(object, new);
         let places = [object.namespace.clone()];
         let old = self.kept::<Service>(&object.namespace, object);
         let both: Vec<&Service> = old.into_iter().chain(new).collect();

@@ -23,7 +23,9 @@
 //! Cost: for each of them two receivers, made from the objects of the place, and for each kind of caller two
 //! answers. A pod that calls as somebody else now is compared by every receiver, when connections are asked for.
 //!
-//! What is not followed is said: [`Unfollowed`].
+//! In ambient mode a connection takes one of several ways, and in a tunnel the network has one word on all ports: the
+//! answer tells what the mesh says on each way. A call by a waypoint is not of this form, as it follows from the
+//! policies of three ends. What is not followed is said: [`Unfollowed`].
 
 mod answers;
 mod callers;
@@ -40,17 +42,21 @@ pub(super) use changes::Told;
 use super::Live;
 use crate::engine::{EndpointId, Pair};
 use callers::Callers;
-use palisade_netmodel::{DestinationRule, Gateway, MeshConfig, Pod, Proxy, World};
+use palisade_netmodel::{
+    DestinationRule, Gateway, Labels, MeshConfig, ObjectRef, Pod, Proxy, Service, World,
+};
 use places::Place;
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// Something that has a part in answers and that edits are not followed through: take a new
 /// [`crate::Engine`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfollowed {
-    /// Pods that ztunnel captures, or that are a waypoint's.
-    Ambient,
+    /// Pods that ztunnel captures where an object asks for a waypoint (`istio.io/use-waypoint`): what passes by it
+    /// follows from the policies of three ends.
+    Waypoint,
 }
 
 /// The objects of the mesh, and who is in it.
@@ -64,8 +70,24 @@ pub(super) struct Mesh {
     callers: Callers,
     /// Classes with a proxy.
     proxied: RoaringBitmap,
-    /// Those that ztunnel captures, and those of waypoints.
-    ambient: RoaringBitmap,
+    /// Those that ztunnel captures.
+    captured: RoaringBitmap,
+    /// What asks for a waypoint: captured classes, namespaces and Services.
+    asking: Asking,
+}
+
+/// What asks for a waypoint.
+#[derive(Debug, Default)]
+struct Asking {
+    classes: RoaringBitmap,
+    namespaces: BTreeSet<String>,
+    services: BTreeSet<ObjectRef>,
+}
+
+/// Whether an object asks for a waypoint.
+fn asks(labels: &Labels) -> bool {
+    let name = labels.get("istio.io/use-waypoint");
+    name.is_some_and(|name| name != "none")
 }
 
 impl Mesh {
@@ -87,7 +109,7 @@ impl Mesh {
         self.places.len() + objects <= 1
             && self.callers.is_empty()
             && self.proxied.is_empty()
-            && self.ambient.is_empty()
+            && self.captured.is_empty()
     }
 
     /// A class of pods is there now.
@@ -103,15 +125,19 @@ impl Mesh {
             place.gateways += 1;
             place.world.gateways = gateways;
         }
-        if matches!(pod.proxy, Proxy::Ambient { .. } | Proxy::Waypoint) {
-            self.ambient.insert(id);
+        if matches!(pod.proxy, Proxy::Ambient { .. }) {
+            self.captured.insert(id);
+            if asks(&pod.labels) {
+                self.asking.classes.insert(id);
+            }
         }
     }
 
     /// It is gone.
     pub(super) fn leave(&mut self, id: u32, pod: &Pod) {
         self.callers.leave(id, pod);
-        self.ambient.remove(id);
+        self.captured.remove(id);
+        self.asking.classes.remove(id);
         self.proxied.remove(id);
         let place = self.place(&pod.namespace);
         place.leave(id);
@@ -120,14 +146,36 @@ impl Mesh {
         }
         self.tidy(&pod.namespace);
     }
+
+    /// A namespace has these labels now.
+    pub(super) fn set_namespace(&mut self, name: &str, labels: &Labels) {
+        if asks(labels) {
+            self.asking.namespaces.insert(name.to_owned());
+        } else {
+            self.asking.namespaces.remove(name);
+        }
+    }
+
+    /// A Service came, changed or went.
+    fn note_service(&mut self, object: &ObjectRef, service: Option<&Service>) {
+        if service.is_some_and(|service| asks(&service.labels)) {
+            self.asking.services.insert(object.clone());
+        } else {
+            self.asking.services.remove(object);
+        }
+    }
 }
 
 impl Live {
     /// What has a part in answers and is not followed; `None`: answers are those of a new engine.
     #[must_use]
     pub fn unfollowed(&self) -> Option<Unfollowed> {
-        let ambient = !self.mesh.ambient.is_disjoint(&self.alive);
-        ambient.then_some(Unfollowed::Ambient)
+        let asking = &self.mesh.asking;
+        let asked = !asking.namespaces.is_empty()
+            || !asking.services.is_empty()
+            || !asking.classes.is_disjoint(&self.alive);
+        let captured = asked && !self.mesh.captured.is_disjoint(&self.alive);
+        captured.then_some(Unfollowed::Waypoint)
     }
 
     /// What passes by policies and mesh, and how. Of ports that do not pass nothing else is told. Cost: the rules

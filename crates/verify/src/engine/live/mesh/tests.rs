@@ -3,8 +3,12 @@
 use crate::engine::live::Edit;
 use crate::engine::live::tests::one;
 use palisade_netmodel::{
-    AuthorizationAction, AuthorizationPolicy, MtlsMode, ObjectRef, PeerAuthentication, World,
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Labels, MtlsMode, ObjectRef,
+    Origin, PeerAuthentication, Pod, Source, World,
 };
+use palisade_testkit::ambient::ambient_world;
+use palisade_testkit::worlds::world;
+use proptest::prelude::*;
 
 /// Puts an object where its namesake is, or at the end.
 fn put<T: Clone>(list: &mut Vec<T>, object: impl Fn(&T) -> &ObjectRef, new: &T) {
@@ -50,7 +54,8 @@ pub(in crate::engine::live) fn step_in_mesh(
     let from_either = if m.is_multiple_of(2) { from } else { to };
     Some(match kind {
         0..=4 => Edit::SetAuthorizationPolicy(one(&to.authorization_policies, n)?.clone()),
-        5 | 6 => {
+        5 => Edit::SetAuthorizationPolicy(about(one(&from_either.pods, n)?, m)),
+        6 => {
             let policy = one(&from_either.authorization_policies, n)?.clone();
             Edit::SetAuthorizationPolicy(other_policy(policy, m))
         }
@@ -94,6 +99,71 @@ pub(in crate::engine::live) fn step_in_mesh(
             Edit::SetPod(pod)
         }
     })
+}
+
+/// A policy that admits or refuses one pod by one thing, somewhere.
+fn about(pod: &Pod, how: u8) -> AuthorizationPolicy {
+    let (namespace, account) = (&pod.namespace, &pod.service_account);
+    let mut source = Source::default();
+    match how % 7 {
+        0 => source.principals = vec![format!("cluster.local/ns/{namespace}/sa/{account}")],
+        1 => source.not_principals = vec![format!("cluster.local/ns/{namespace}/sa/{account}")],
+        2 => source.principals = vec![format!("*/ns/{namespace}/*")],
+        3 => source.namespaces = vec![namespace.clone()],
+        4 => source.namespaces = vec![format!("{}*", namespace.get(..2).unwrap())],
+        5 => source.service_accounts = vec![format!("{namespace}/{account}")],
+        _ => {
+            source.ip_blocks = pod
+                .addresses
+                .known
+                .iter()
+                .map(ToString::to_string)
+                .collect()
+        }
+    }
+    let places = ["shop", "bank", "istio-system"];
+    let place = places[usize::from(how / 7) % 3];
+    AuthorizationPolicy {
+        origin: Origin::default(),
+        object: ObjectRef::new(place, "about"),
+        selector: Labels::default(),
+        targets: Vec::new(),
+        dry_run: false,
+        action: match how / 21 % 2 {
+            0 => AuthorizationAction::Allow,
+            _ => AuthorizationAction::Deny,
+        },
+        rules: vec![AuthorizationRule {
+            from: vec![source],
+            ..AuthorizationRule::default()
+        }],
+    }
+}
+
+/// Worlds with sidecars, with ambient mode, and sometimes with waypoints, which are not followed.
+pub(in crate::engine::live) fn meshed() -> impl Strategy<Value = World> {
+    prop_oneof![
+        3 => world(),
+        2 => ambient_world().prop_map(without_waypoints),
+        1 => ambient_world(),
+    ]
+}
+
+fn without_waypoints(mut world: World) -> World {
+    let none = |labels: &mut Labels| labels.0.remove("istio.io/use-waypoint");
+    world
+        .namespaces
+        .values_mut()
+        .for_each(|n| drop(none(&mut n.labels)));
+    world
+        .services
+        .iter_mut()
+        .for_each(|s| drop(none(&mut s.labels)));
+    world
+        .pods
+        .iter_mut()
+        .for_each(|p| drop(none(&mut p.labels)));
+    world
 }
 
 /// The same policy with something else.

@@ -6,22 +6,26 @@
 //! ztunnel, or a waypoint and ztunnel, judge each stretch of ports. Cost: stretches × (Services +
 //! pods of waypoints) per pair.
 
-use super::authorization::{self, Applicable, Caller, GATEWAY_NAME, Judgement, Wire};
-use super::client::{self, Door};
+mod receiver;
+mod ways;
+
+pub(super) use receiver::Receiver;
+pub(super) use ways::{Sum, Way, at_tunnel, tcp_as, ways};
+
+use super::authorization::{self, Caller, GATEWAY_NAME, Judgement};
 use super::endpoints::EndpointId;
-use super::mesh::{self, on};
-use super::ztunnel::Rules;
+use super::mesh::on;
 use super::{Engine, Pair, Passage, Tunnels};
 use ipnet::IpNet;
 use palisade_netmodel::{
-    AddressSet, Capture, Direction, Endpoint, HBONE_PORT, Labels, ObjectRef, Phase, Pod, PortSet,
-    Protocol, Proxy, WaypointScope, World, ztunnel_ports,
+    AddressSet, Direction, Endpoint, ObjectRef, Phase, Pod, PortSet, Protocol, Proxy, World,
 };
+use receiver::{Route, Waypoint};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The addresses of the node's probes, as a captured pod sees them.
-const PROBES: [IpAddr; 2] = [
+pub(super) const PROBES: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 7, 127)),
     IpAddr::V6(Ipv6Addr::new(
         0xfd16, 0x9254, 0x7127, 0x1337, 0xffff, 0xffff, 0xffff, 0xffff,
@@ -37,65 +41,6 @@ pub(super) struct Ambient<'w> {
     receivers: Vec<Option<Receiver<'w>>>,
     /// Per waypoint of the world: the endpoints of its live pods.
     members: Vec<Vec<EndpointId>>,
-}
-
-/// How a connection reaches its destination.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Tunnel,
-    Plain,
-    Uncaptured,
-}
-
-/// A captured pod.
-#[derive(Debug)]
-struct Receiver<'w> {
-    pod: &'w Pod,
-    rules: Rules<'w>,
-    /// Plaintext that arrives goes past ztunnel.
-    bypass: bool,
-    /// The route to the pod's own address.
-    bare: Route<'w>,
-    stretches: Vec<Stretch<'w>>,
-}
-
-/// Ports on which nothing changes.
-#[derive(Debug)]
-struct Stretch<'w> {
-    port: u16,
-    ports: PortSet,
-    /// Whether plaintext passes the receiver's mode.
-    plain: Judgement,
-    /// The routes of calls by Services.
-    doors: Vec<ServiceRoute<'w>>,
-}
-
-#[derive(Debug)]
-struct ServiceRoute<'w> {
-    route: Route<'w>,
-    /// Whether gateways take it, too.
-    from_ingress: bool,
-}
-
-/// The tunnels that a call runs through.
-#[derive(Debug)]
-enum Route<'w> {
-    Direct,
-    /// By a waypoint of the world, which judges the request.
-    Through(Box<Waypoint<'w>>),
-    /// By a waypoint that the input does not hold.
-    Unknown,
-}
-
-/// A waypoint for one Service, or for calls to pods.
-#[derive(Debug)]
-struct Waypoint<'w> {
-    /// Its index in the world.
-    index: usize,
-    policies: Applicable<'w>,
-    wires: Vec<Wire>,
-    /// The Service's port, if a Service is called.
-    port: Option<u16>,
 }
 
 /// The blocks at which addresses must be cut where ambient mode is in use.
@@ -138,32 +83,6 @@ impl<'w> Ambient<'w> {
     fn receiver(&self, endpoint: EndpointId) -> Option<&Receiver<'w>> {
         self.receivers.get(endpoint.index())?.as_ref()
     }
-
-    /// The ways of a pair that ambient mode has a part in; none for all others.
-    fn ways(source: Option<&Pod>, destination: Option<&Pod>) -> &'static [Way] {
-        let caller = source.map(|pod| &pod.proxy);
-        let tunnels = match caller {
-            Some(Proxy::Waypoint) => Some(true),
-            Some(Proxy::Ambient { capture, .. }) => (*capture != Capture::Unclear).then_some(true),
-            Some(Proxy::Sidecar { .. } | Proxy::Gateway) => None,
-            Some(Proxy::None { .. }) | None => Some(false),
-        };
-        match destination.map(|pod| &pod.proxy) {
-            Some(Proxy::Sidecar { .. }) => match caller {
-                Some(Proxy::Ambient { .. } | Proxy::Waypoint) => &[Way::Tunnel, Way::Plain],
-                _ => &[],
-            },
-            Some(Proxy::Ambient { capture, .. }) => match (tunnels, capture) {
-                (Some(true), Capture::Unclear) => &[Way::Tunnel, Way::Uncaptured],
-                (Some(true), _) => &[Way::Tunnel],
-                (Some(false), Capture::Unclear) => &[Way::Plain, Way::Uncaptured],
-                (Some(false), _) => &[Way::Plain],
-                (None, Capture::Unclear) => &[Way::Tunnel, Way::Plain, Way::Uncaptured],
-                (None, _) => &[Way::Tunnel, Way::Plain],
-            },
-            _ => &[],
-        }
-    }
 }
 
 /// One pair of ends and what it is judged with.
@@ -181,7 +100,7 @@ impl<'e, 'w> Crossing<'e, 'w> {
         if !engine.ambient.in_use || !engine.endpoints.traits(ends.1).proxy {
             return None;
         }
-        let ways = Ambient::ways(engine.pod(ends.0), engine.pod(ends.1));
+        let ways = ways(engine.pod(ends.0), engine.pod(ends.1));
         (!ways.is_empty()).then(|| Self {
             engine,
             ends,
@@ -273,16 +192,7 @@ impl<'e, 'w> Crossing<'e, 'w> {
                 Way::Tunnel => sum.add(&self.tunnel(network, tunnel), true),
             }
         }
-        let tcp = sum
-            .passage
-            .may
-            .intersection(&PortSet::protocol(Protocol::Tcp));
-        Pair {
-            mesh_mtls: tcp.difference(&sum.plain),
-            passage: sum.passage,
-            tls: PortSet::empty(),
-            by_certificate: PortSet::empty(),
-        }
+        sum.pair()
     }
 
     /// On the port that is meant.
@@ -295,25 +205,7 @@ impl<'e, 'w> Crossing<'e, 'w> {
         if self.own_node {
             return self.of_own_node(network);
         }
-        let probe = self.engine.address(source);
-        if probe.is_some_and(|address| PROBES.contains(&address)) {
-            return network.clone();
-        }
-        let caller = Caller {
-            source: caller,
-            mtls: false,
-        };
-        let mut passage = network.clone();
-        for stretch in &receiver.stretches {
-            let judgement = if receiver.bypass && stretch.port != HBONE_PORT {
-                Judgement::Allow
-            } else {
-                let rules = receiver.rules.judge(receiver.pod, stretch.port, &caller);
-                stretch.plain.and(rules)
-            };
-            passage = passage.and(&on(&stretch.ports, judgement));
-        }
-        passage
+        network.and(&receiver.plain(caller))
     }
 
     /// The node's packets arrive from the address of its probes: certain is what passes from there, too.
@@ -382,13 +274,7 @@ impl<'e, 'w> Crossing<'e, 'w> {
         port: u16,
         (route, direct): (&Route<'w>, Judgement),
     ) -> Judgement {
-        let last = |from| {
-            let caller = Caller {
-                source: self.engine.mesh_end(from),
-                mtls: true,
-            };
-            receiver.rules.judge(receiver.pod, port, &caller)
-        };
+        let last = |from| receiver.at_end(self.engine.mesh_end(from), port);
         match route {
             Route::Direct => direct.and(last(self.ends.0)),
             Route::Unknown => Judgement::Depends,
@@ -428,166 +314,4 @@ impl<'e, 'w> Crossing<'e, 'w> {
             &waypoint.wires,
         )
     }
-}
-
-/// Several ways that are possible: certain is what passes by all.
-#[derive(Debug)]
-struct Sum {
-    passage: Passage,
-    /// What may pass outside tunnels.
-    plain: PortSet,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self {
-            passage: Passage {
-                must: PortSet::all(),
-                may: PortSet::empty(),
-            },
-            plain: PortSet::empty(),
-        }
-    }
-}
-
-impl Sum {
-    fn add(&mut self, passage: &Passage, tunnel: bool) {
-        self.passage.must = self.passage.must.intersection(&passage.must);
-        self.passage.may = self.passage.may.union(&passage.may);
-        if !tunnel {
-            self.plain = self.plain.union(&passage.may);
-        }
-    }
-}
-
-fn at_tunnel(passage: &Passage) -> Judgement {
-    let at = |set: &PortSet| set.contains(Protocol::Tcp, HBONE_PORT);
-    match (at(&passage.must), at(&passage.may)) {
-        (true, _) => Judgement::Allow,
-        (false, true) => Judgement::Depends,
-        (false, false) => Judgement::Deny,
-    }
-}
-
-/// One word on all TCP ports, and the network's on the rest.
-fn tcp_as(network: &Passage, tcp: Judgement) -> Passage {
-    let all = PortSet::protocol(Protocol::Tcp);
-    Passage {
-        must: network.must.union(&all),
-        may: network.may.union(&all),
-    }
-    .and(&on(&all, tcp))
-}
-
-impl<'w> Receiver<'w> {
-    fn new(world: &'w World, pod: &'w Pod) -> Option<Self> {
-        let Proxy::Ambient { bypass_inbound, .. } = pod.proxy else {
-            return None;
-        };
-        let rules = Rules::of(world, pod);
-        let stretches = borders(world, pod, &rules)
-            .into_iter()
-            .map(|(first, last)| {
-                let doors = client::doors(world, pod, first).into_iter();
-                Stretch {
-                    port: first,
-                    ports: PortSet::range(Protocol::Tcp, first, last),
-                    plain: mesh::plaintext(world, pod, first),
-                    doors: doors.map(|door| by_service(world, &door)).collect(),
-                }
-            });
-        Some(Self {
-            stretches: stretches.collect(),
-            rules,
-            bypass: bypass_inbound,
-            bare: route(world, (&pod.labels, pod.namespace.as_str()), None),
-            pod,
-        })
-    }
-}
-
-fn by_service<'w>(world: &'w World, door: &Door<'w>) -> ServiceRoute<'w> {
-    let service = door.service;
-    let object = (&service.labels, service.object.namespace.as_str());
-    let label = inherited(world, object, "istio.io/ingress-use-waypoint");
-    ServiceRoute {
-        route: route(world, object, Some(door)),
-        from_ingress: label.is_some_and(|(labels, key)| labels.get(key) == Some("true")),
-    }
-}
-
-/// The labels that hold a key: the object's, else its namespace's.
-fn inherited<'l>(
-    world: &'l World,
-    (labels, namespace): (&'l Labels, &str),
-    key: &'static str,
-) -> Option<(&'l Labels, &'static str)> {
-    let both = [Some(labels), world.namespace_labels(namespace)];
-    let holds = both.into_iter().flatten().find(|l| l.get(key).is_some());
-    holds.map(|labels| (labels, key))
-}
-
-/// The route of a call to a Service, or to a pod (`istio.io/use-waypoint`).
-fn route<'w>(world: &'w World, object: (&Labels, &str), door: Option<&Door<'w>>) -> Route<'w> {
-    let namespace = object.1;
-    let label = inherited(world, (object.0, namespace), "istio.io/use-waypoint");
-    let Some((labels, name)) = label.and_then(|(l, key)| Some((l, l.get(key)?))) else {
-        return Route::Direct;
-    };
-    if name == "none" {
-        return Route::Direct;
-    }
-    let place = labels.get("istio.io/use-waypoint-namespace");
-    let wanted = ObjectRef::new(place.unwrap_or(namespace), name);
-    let found = world.waypoints.iter().enumerate();
-    let Some((index, waypoint)) = found.into_iter().find(|(_, w)| w.object == wanted) else {
-        return Route::Unknown;
-    };
-    let allowed = match &waypoint.allows {
-        WaypointScope::Same => wanted.namespace == namespace,
-        WaypointScope::All => true,
-        WaypointScope::Selector(selector) => {
-            let labels = world.namespace_labels(namespace);
-            labels.is_some_and(|labels| selector.matches(labels))
-        }
-    };
-    let takes = if door.is_some() {
-        waypoint.services
-    } else {
-        waypoint.workloads
-    };
-    if !allowed || !takes {
-        return Route::Direct;
-    }
-    Route::Through(Box::new(Waypoint {
-        index,
-        policies: Applicable::of_waypoint(world, &wanted, door.map(|d| &d.service.object)),
-        wires: door.map_or_else(
-            || vec![Wire::Http, Wire::Tcp],
-            |d| authorization::wires_of(d.name, d.app_protocol),
-        ),
-        port: door.map(|d| d.port),
-    }))
-}
-
-/// Stretches of ports on which nothing changes that ztunnel, or a waypoint, judges.
-fn borders(world: &World, pod: &Pod, rules: &Rules<'_>) -> Vec<(u16, u16)> {
-    let modes = world.peer_authentications.iter();
-    let modes = modes.filter(|p| p.object.namespace == pod.namespace);
-    let targeted = world.authorization_policies.iter();
-    let targeted = targeted.filter(|p| !p.targets.is_empty());
-    let mut ports: BTreeSet<u16> = rules.ports.iter().copied().collect();
-    ports.extend(modes.flat_map(|p| p.ports.keys()));
-    ports.extend(targeted.flat_map(authorization::ports));
-    for set in [client::door_ports(world, pod), ztunnel_ports()] {
-        let ranges = set.ranges(Protocol::Tcp).iter();
-        ports.extend(ranges.flat_map(|(first, last)| *first..=*last));
-    }
-    let mut starts = BTreeSet::from([1_u16]);
-    for port in ports {
-        starts.insert(port.max(1));
-        starts.extend(port.checked_add(1));
-    }
-    let ends = starts.iter().skip(1).map(|s| s - 1).chain([u16::MAX]);
-    starts.iter().copied().zip(ends).collect()
 }
