@@ -4,9 +4,9 @@ use crate::conntrack::Conntrack;
 use crate::culprits::culprits;
 use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
-use crate::revoker::Order;
+use crate::revoker::{Order, Revoker};
 use palisade_netmodel::World;
-use palisade_nftables::{Built, Denial, Node, Refused, Ruleset, Settings, build};
+use palisade_nftables::{Built, Denial, Node, Refused, Ruleset, Settings, Update, build};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,12 +17,30 @@ pub struct Enforcer {
     kernel: Kernel,
     conntrack: Conntrack,
     settings: Settings,
-    /// What is in the kernel, as far as is known: not before the first time, and not after a failure.
-    applied: Option<Arc<Ruleset>>,
+    /// What packets meet; not known before the first time.
+    in_force: Option<Arc<Set>>,
+    /// Whether that is all that the kernel's table has: not after a failure.
+    exact: bool,
+    revoker: Option<Revoker>,
+}
+
+/// A policy set as it is enforced.
+#[derive(Debug)]
+struct Set {
+    ruleset: Arc<Ruleset>,
     /// What the prefixes of logged packets mean.
     denials: BTreeMap<String, Denial>,
     /// The node's addresses.
     node: Vec<IpAddr>,
+}
+
+impl Set {
+    fn order(&self) -> Order {
+        Order {
+            ruleset: Arc::clone(&self.ruleset),
+            node: self.node.clone(),
+        }
+    }
 }
 
 /// What became of a policy set.
@@ -45,16 +63,23 @@ impl Enforcer {
             kernel: Kernel::open(&settings.table)?,
             conntrack: Conntrack::open()?,
             settings,
-            applied: None,
-            denials: BTreeMap::new(),
-            node: Vec::new(),
+            in_force: None,
+            exact: false,
+            revoker: None,
         })
+    }
+
+    /// Has connections judged anew, by another thread, whenever other rules come into force.
+    #[must_use]
+    pub fn revoked_by(mut self, revoker: Revoker) -> Self {
+        self.revoker = Some(revoker);
+        self
     }
 
     /// What is in force.
     #[must_use]
     pub fn applied(&self) -> Option<&Ruleset> {
-        self.applied.as_deref()
+        self.in_force.as_ref().map(|set| &*set.ruleset)
     }
 
     /// Whether rules log what they refuse.
@@ -65,14 +90,16 @@ impl Enforcer {
 
     /// What the prefixes of packets mean that rules in force log.
     #[must_use]
-    pub fn denials(&self) -> &BTreeMap<String, Denial> {
-        &self.denials
+    pub fn denials(&self) -> BTreeMap<String, Denial> {
+        let set = self.in_force.as_ref();
+        set.map_or_else(BTreeMap::new, |set| set.denials.clone())
     }
 
     /// Whether the kernel's table has the objects that were left there, by name; also if the kernel does not say.
     #[must_use]
     pub fn is_intact(&self) -> bool {
-        let (Some(applied), Ok(present)) = (&self.applied, self.kernel.present()) else {
+        let applied = self.applied().filter(|_| self.exact);
+        let (Some(applied), Ok(present)) = (applied, self.kernel.present()) else {
             return true;
         };
         let sets = applied.sets.keys().chain(applied.maps.keys());
@@ -82,7 +109,7 @@ impl Enforcer {
 
     /// Takes the table for one whose content is not known: the next policy set fills it anew.
     pub fn distrust(&mut self) {
-        self.applied = None;
+        self.exact = false;
     }
 
     /// Makes a policy set the one in force.
@@ -102,24 +129,31 @@ impl Enforcer {
     /// If the kernel refuses it whoever is closed. What was in force before stays so.
     pub fn put(&mut self, world: &World, node: &Node, built: Built) -> Result<Report, Error> {
         let Built {
-            mut ruleset,
+            ruleset,
             mut refused,
             denials,
         } = built;
-        let filled_anew = match self.apply(&ruleset) {
+        let node = node.addresses.clone();
+        let set = |ruleset, denials, node| {
+            Arc::new(Set {
+                ruleset: Arc::new(ruleset),
+                denials,
+                node,
+            })
+        };
+        let whole = set(ruleset, denials, node);
+        let filled_anew = match self.apply(&whole) {
             Ok(filled_anew) => filled_anew,
             Err(error) => {
-                let closed = self.culprits(&ruleset).ok_or_else(|| error.clone())?;
-                refused.extend(closed_pods(world, &ruleset, &closed, &error));
+                let ruleset = &whole.ruleset;
+                let closed = self.culprits(ruleset).ok_or_else(|| error.clone())?;
+                refused.extend(closed_pods(world, ruleset, &closed, &error));
                 refused.sort();
                 refused.dedup();
-                ruleset = ruleset.closing(&closed);
-                self.apply(&ruleset)?
+                let (denials, node) = (whole.denials.clone(), whole.node.clone());
+                self.apply(&set(ruleset.closing(&closed), denials, node))?
             }
         };
-        self.applied = Some(Arc::new(ruleset));
-        self.denials = denials;
-        self.node.clone_from(&node.addresses);
         Ok(Report {
             refused,
             filled_anew,
@@ -133,22 +167,13 @@ impl Enforcer {
     ///
     /// If the kernel refuses.
     pub fn revoke(&self) -> Result<Revoked, Error> {
-        match &self.applied {
+        match &self.in_force {
             None => Ok(Revoked::default()),
-            Some(ruleset) => {
-                let (node, bit) = (&self.node, self.settings.revoked);
-                revoke::revoke(&self.conntrack, ruleset, node, bit, &|| true)
+            Some(set) => {
+                let (node, bit) = (&set.node, self.settings.revoked);
+                revoke::revoke(&self.conntrack, &set.ruleset, node, bit, &|| true)
             }
         }
-    }
-
-    /// What a [`Revoker`](crate::Revoker) judges by.
-    #[must_use]
-    pub fn order(&self) -> Option<Order> {
-        Some(Order {
-            ruleset: Arc::clone(self.applied.as_ref()?),
-            node: self.node.clone(),
-        })
     }
 
     /// The chains that the kernel does not take. It is asked, and nothing happens.
@@ -161,15 +186,36 @@ impl Enforcer {
     }
 
     /// Changes what is different; if the table is not as it was left, fills it anew.
-    fn apply(&mut self, ruleset: &Ruleset) -> Result<bool, Error> {
-        if let Some(applied) = self.applied.take()
-            && self.kernel.update(&ruleset.update_from(&applied)).is_ok()
+    fn apply(&mut self, set: &Arc<Set>) -> Result<bool, Error> {
+        if std::mem::take(&mut self.exact)
+            && let Some(before) = self.in_force.clone()
+            && self
+                .lead(set, &set.ruleset.update_from(&before.ruleset))
+                .is_ok()
         {
             return Ok(false);
         }
         let present = self.kernel.present()?;
-        self.kernel.update(&ruleset.update_from_names(&present))?;
+        self.lead(set, &set.ruleset.update_from_names(&present))?;
         Ok(true)
+    }
+
+    /// Leads the kernel's table to a policy set. If that fails, one of the two is in force as a whole.
+    fn lead(&mut self, set: &Arc<Set>, update: &Update<'_>) -> Result<(), Error> {
+        self.kernel.commit(&update.publish)?;
+        let before = self.in_force.as_ref();
+        let same = update.switch.is_empty() && before.is_some_and(|b| b.node == set.node);
+        let revoker = self.revoker.as_ref().filter(|_| !same);
+        let change = revoker.map(Revoker::change);
+        // A transaction that is refused has not happened, and what was ordered before holds on.
+        self.kernel.commit(&update.switch)?;
+        if let Some(change) = change {
+            change.done(set.order());
+        }
+        self.in_force = Some(Arc::clone(set));
+        self.kernel.commit(&update.collect)?;
+        self.exact = true;
+        Ok(())
     }
 }
 

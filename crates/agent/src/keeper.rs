@@ -24,7 +24,6 @@ pub struct Keeper {
     status: Shared,
     log: Arc<Log>,
     in_force: InForce,
-    revoker: Revoker,
     /// What was told last time, so that a line is not told again while it holds.
     told: BTreeSet<String>,
 }
@@ -42,12 +41,11 @@ impl Keeper {
     ) -> Self {
         Self {
             texts: Texts::default(),
-            enforcer,
+            enforcer: enforcer.revoked_by(revoker),
             node,
             status,
             log,
             in_force,
-            revoker,
             told: BTreeSet::new(),
         }
     }
@@ -108,17 +106,13 @@ impl Keeper {
 
     fn enforce(&mut self, world: &Arc<World>, begun: Instant) -> Result<(), String> {
         let node = place::own(world, &self.node)?;
-        self.revoker.halt();
         let report = self.enforcer.enforce(world, &node).map_err(|error| {
             self.status.with(|s| s.failures += 1);
             error.to_string()
         })?;
-        if let Some(order) = self.enforcer.order() {
-            self.revoker.judge_by(order);
-        }
         let policies = world.network_policies.len() + world.admin_policies.len();
         if self.enforcer.logs() {
-            let denials = self.enforcer.denials().clone();
+            let denials = self.enforcer.denials();
             self.in_force.put(Arc::clone(world), denials);
         }
         let (size, isolated) = match self.enforcer.applied() {

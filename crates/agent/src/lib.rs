@@ -46,6 +46,6 @@ pub use log::{Level, Log};
 pub use place::own;
 pub use profile::profile;
 pub use revoke::Revoked;
-pub use revoker::{Holds, Order, Revoker};
+pub use revoker::{Change, Holds, Order, Revoker};
 pub use status::{Dropped, Shared, Status};
 pub use texts::{Reading, Texts};

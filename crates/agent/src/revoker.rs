@@ -1,7 +1,8 @@
 //! Revocation in a thread of its own: a long list of connections delays no change of policies.
 //!
-//! Only the newest policy set counts. Connections are listed, judged, and marked only while it is the one in force: one
-//! that was opened under a later set must not end by the words of an earlier one.
+//! Only the policy set in force counts. Connections are listed, judged, and marked only while it is that: one
+//! that was opened under a later set must not end by the words of an earlier one. So the thread waits while the kernel
+//! is asked for a change, and goes on if it is refused: nothing that was to be done is lost with it.
 
 use crate::conntrack::Conntrack;
 use crate::log::{Level, Log};
@@ -12,6 +13,7 @@ use serde_json::json;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{io, thread};
 
 /// What is in force, and for which addresses of the node.
@@ -23,12 +25,20 @@ pub struct Order {
     pub node: Vec<IpAddr>,
 }
 
+/// How often what the kernel refused is tried again, and how long after that.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Whether an order still holds.
 pub type Holds<'h> = &'h dyn Fn() -> bool;
 
 /// Gives orders to the thread that revokes.
 #[derive(Clone, Default)]
 pub struct Revoker(Arc<Desk>);
+
+/// A change of what is in force that the kernel is asked for.
+#[must_use]
+pub struct Change<'r>(&'r Desk);
 
 #[derive(Default)]
 struct Desk {
@@ -38,15 +48,24 @@ struct Desk {
 
 #[derive(Default)]
 struct State {
-    /// Goes up with each change of what is in force, before it.
+    /// Goes up with each change of what is in force.
     generation: u64,
+    /// What nobody has begun to do yet.
     order: Option<Order>,
+    /// Whether a change is asked for, so that nobody knows what is in force.
+    changing: bool,
     closed: bool,
 }
 
 impl fmt::Debug for Revoker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Revoker")
+    }
+}
+
+impl fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Change")
     }
 }
 
@@ -63,7 +82,16 @@ impl Revoker {
         log: Arc<Log>,
     ) -> io::Result<Self> {
         Self::with(move |order, holds| {
-            let done = revoke(&conntrack, &order.ruleset, &order.node, bit, holds);
+            let job = || revoke(&conntrack, &order.ruleset, &order.node, bit, holds);
+            let mut done = job();
+            for _ in 0..TRIES {
+                if done.is_ok() || !holds() {
+                    break;
+                }
+                tell(done, &status, &log);
+                thread::sleep(PAUSE);
+                done = job();
+            }
             tell(done, &status, &log);
         })
     }
@@ -78,7 +106,7 @@ impl Revoker {
         let desk = Arc::clone(&revoker.0);
         let work = move || {
             while let Some((generation, order)) = desk.next() {
-                job(&order, &|| desk.lock().generation == generation);
+                job(&order, &|| desk.settled().generation == generation);
             }
         };
         thread::Builder::new()
@@ -87,23 +115,33 @@ impl Revoker {
         Ok(revoker)
     }
 
-    /// What is in force is about to change: no order that was given holds any more.
-    pub fn halt(&self) {
-        let mut state = self.0.lock();
-        state.generation += 1;
-        state.order = None;
-    }
-
-    /// Has connections judged by what is in force now.
-    pub fn judge_by(&self, order: Order) {
-        self.0.lock().order = Some(order);
-        self.0.changed.notify_one();
+    /// What is in force is about to change: until it is known what came of it, nothing is done.
+    pub fn change(&self) -> Change<'_> {
+        self.0.lock().changing = true;
+        Change(&self.0)
     }
 
     /// Ends the thread, when it has done what it does.
     pub fn end(&self) {
         self.0.lock().closed = true;
-        self.0.changed.notify_one();
+        self.0.changed.notify_all();
+    }
+}
+
+impl Change<'_> {
+    /// It happened: connections are judged by what is in force now, and by nothing else.
+    pub fn done(self, order: Order) {
+        let mut state = self.0.lock();
+        state.generation += 1;
+        state.order = Some(order);
+    }
+}
+
+impl Drop for Change<'_> {
+    /// If it did not happen, what was ordered before holds on.
+    fn drop(&mut self) {
+        self.0.lock().changing = false;
+        self.0.changed.notify_all();
     }
 }
 
@@ -112,19 +150,22 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state once no change is asked for.
+    fn settled(&self) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_while(self.lock(), |s| s.changing);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the next order; `None` if there will be none.
     fn next(&self) -> Option<(u64, Order)> {
-        let mut state = self.lock();
-        loop {
-            if state.closed {
-                return None;
-            }
-            if let Some(order) = state.order.take() {
-                return Some((state.generation, order));
-            }
-            let woken = self.changed.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
+        let waits = |s: &mut State| !s.closed && (s.changing || s.order.is_none());
+        let waited = self.changed.wait_while(self.lock(), waits);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.closed {
+            return None;
         }
+        let order = state.order.take()?;
+        Some((state.generation, order))
     }
 }
 

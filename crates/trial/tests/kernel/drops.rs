@@ -132,7 +132,7 @@ fn heard(world: &World, rate: u32) -> Heard {
     let drops = trial.lab.inside(trial.nodes[0], open).unwrap().unwrap();
     trial.enforce(world).unwrap();
     let located = trial.located(world, None).unwrap();
-    in_force.put(Arc::new(located), trial.enforcers[0].denials().clone());
+    in_force.put(Arc::new(located), trial.enforcers[0].denials());
     Heard {
         trial,
         drops,

@@ -156,6 +156,78 @@ fn an_update_is_enforced_while_a_revocation_runs() {
     );
 }
 
+/// A policy set that the kernel refuses is not in force, so connections are still judged by the one that is: whether
+/// that is being done already, or waits for its turn.
+#[test]
+fn a_refused_policy_set_stops_no_revocation() {
+    with_rights(
+        "revocation::a_refused_policy_set_stops_no_revocation",
+        || {
+            let (lab, nodes) = bare_nodes(1);
+            let open = || Enforcer::new(Settings::default());
+            let enforcer = lab.inside(nodes[0], open).unwrap().unwrap();
+            let (begun, begins) = channel();
+            let (release, released) = channel::<()>();
+            let revoker = Revoker::with(move |order, holds| {
+                begun.send((order.ruleset.to_string(), holds())).unwrap();
+                let _ = released.recv();
+                begun.send((String::new(), holds())).unwrap();
+            })
+            .unwrap();
+            let log = Arc::new(Log::new(Box::new(std::io::sink())));
+            let ending = revoker.clone();
+            let mut keeper = Keeper::new(
+                enforcer,
+                "here".to_owned(),
+                Shared::default(),
+                log,
+                InForce::default(),
+                revoker,
+            );
+            let next = || begins.recv_timeout(Duration::from_secs(30)).unwrap();
+            let mut turn = |manifests: String| {
+                keeper.texts.put("all", Ok(manifests));
+                keeper.turn();
+                !keeper.is_held()
+            };
+            assert!(turn(manifests(81)));
+            assert!(next().0.contains("tcp dport 81 "));
+            assert!(turn(manifests(82)));
+            // The set of known pods has a name of its own, and somebody took it for something else.
+            let name = ["inet", "palisade", "known4"];
+            let add = [&["add", "set"], &name[..], &["{ type inet_service; }"]].concat();
+            nft(&lab, nodes[0], &add, "");
+            let networks = "spec: {podCIDRs: [10.0.0.0/24]}\nstatus: {addresses";
+            let refused = |port| manifests(port).replace("status: {addresses", networks);
+            assert!(!turn(refused(83)));
+            release.send(()).unwrap();
+            assert_eq!(next(), (String::new(), false));
+            let (rules, holds) = next();
+            assert!(rules.contains("tcp dport 82 ") && holds, "{rules}");
+            assert!(!turn(refused(84)));
+            release.send(()).unwrap();
+            assert_eq!(next(), (String::new(), true));
+            nft(
+                &lab,
+                nodes[0],
+                &[&["delete", "set"], &name[..]].concat(),
+                "",
+            );
+            assert!(turn(refused(85)));
+            let (rules, holds) = next();
+            assert!(rules.contains("tcp dport 85 ") && holds, "{rules}");
+            release.send(()).unwrap();
+            assert_eq!(next(), (String::new(), true));
+            // What packets of this node do not notice is no reason to judge its connections anew.
+            let namespace = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: other}}\n";
+            assert!(turn(refused(85) + namespace));
+            let asked = begins.recv_timeout(Duration::from_millis(300));
+            assert!(asked.is_err(), "{asked:?}");
+            ending.end();
+        },
+    );
+}
+
 /// The agent's own way: a stream of the daemon's ends soon after its permission goes.
 #[test]
 fn the_thread_revokes() {
@@ -174,8 +246,8 @@ fn the_thread_revokes() {
         let Trial { lab, enforcers, .. } = &mut trial;
         let from = lab.find("pod-2").unwrap();
         let mut stream = lab.stream(from, to, Protocol::Tcp).unwrap();
-        enforcers[0].enforce(&fewer, &node).unwrap();
-        revoker.judge_by(enforcers[0].order().unwrap());
+        let mut enforcer = enforcers.remove(0).revoked_by(revoker.clone());
+        enforcer.enforce(&fewer, &node).unwrap();
         let seen = stream.watch(MOST, QUIET).unwrap();
         // A client that has nothing to say, not even that it received something, is not told.
         let ended = [StreamState::Reset, StreamState::Silent];
