@@ -25,11 +25,11 @@ const MESH_ANY: &[&str] = &[
     "istio-h2",
 ];
 /// What Envoy finds in plaintext.
-const PLAIN_HTTP: &[&str] = &["http/1.0", "http/1.1", "h2c"];
+pub(crate) const PLAIN_HTTP: &[&str] = &["http/1.0", "http/1.1", "h2c"];
 
 /// What a port's Service declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Declared {
+pub(crate) enum Declared {
     Http,
     Tcp,
     /// Nothing: the beginning of a connection tells.
@@ -45,18 +45,27 @@ struct Chain {
     wire: Wire,
 }
 
-/// The chains of every port that a Service or a mode names, and those of all others.
+/// What is taken in.
+pub(crate) struct Inbound {
+    /// The chains of every port that a Service or a mode names, and those of all others.
+    pub(crate) chains: Vec<Value>,
+    /// Where nobody looks whether a connection begins with TLS, if that is anywhere: it makes no difference there, and
+    /// TLS is passed on as what it is, bytes.
+    pub(crate) not_inspected: Option<Value>,
+}
+
 pub(crate) fn inbound(
     world: &World,
     pod: &Pod,
     policies: &Policies<'_>,
     credentials: Credentials<'_>,
-) -> Vec<Value> {
+) -> Inbound {
     let modes = Modes::of(world, pod);
     let mut ports = declared(world, pod);
     for port in modes.named() {
         ports.entry(port).or_insert(Declared::Nothing);
     }
+    let not_inspected = not_inspected(&modes, ports.keys().copied());
     let named = ports
         .into_iter()
         .map(|(port, declared)| (Some(port), declared, modes.of_port(port)));
@@ -68,7 +77,32 @@ pub(crate) fn inbound(
             out.push(chain.write(port, policies, &tls, out.len()));
         }
     }
-    out
+    Inbound {
+        chains: out,
+        not_inspected,
+    }
+}
+
+/// The ports on which no chain is chosen by TLS, as a predicate of Envoy's.
+fn not_inspected(modes: &Modes, named: impl Iterator<Item = u16>) -> Option<Value> {
+    let elsewhere = modes.elsewhere() == MtlsMode::Disable;
+    let differ = named.filter(|port| (modes.of_port(*port) == MtlsMode::Disable) != elsewhere);
+    let mut ports: Vec<Value> = differ
+        .map(|port| json!({"destination_port_range": {"start": port, "end": u32::from(port) + 1}}))
+        .collect();
+    let these = match (ports.len(), ports.pop()) {
+        (1, Some(only)) => Some(only),
+        (_, Some(last)) => {
+            ports.push(last);
+            Some(json!({"or_match": {"rules": ports}}))
+        }
+        (_, None) => None,
+    };
+    match (elsewhere, these) {
+        (false, these) => these,
+        (true, None) => Some(json!({"any_match": true})),
+        (true, Some(these)) => Some(json!({"not_match": these})),
+    }
 }
 
 /// What Services say of the pod's ports. Two that say different things of one port say nothing.
@@ -101,7 +135,7 @@ fn declared(world: &World, pod: &Pod) -> BTreeMap<u16, Declared> {
 }
 
 /// Istio, Protocol Selection: `appProtocol`, else the first word of the port's name.
-fn protocol(name: &str, app_protocol: Option<&str>) -> Declared {
+pub(crate) fn protocol(name: &str, app_protocol: Option<&str>) -> Declared {
     let word = app_protocol.unwrap_or_else(|| name.split('-').next().unwrap_or_default());
     match word.to_lowercase().as_str() {
         "http" | "http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c" => Declared::Http,
@@ -179,43 +213,54 @@ impl Chain {
         let mut filters = policies.filters(self.wire);
         match self.wire {
             Wire::Tcp => {
-                filters.push(json!({
-                    "name": "envoy.filters.network.tcp_proxy",
-                    "typed_config": {
-                        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-                        "stat_prefix": "inbound",
-                        "cluster": APPLICATION,
-                    },
-                }));
+                filters.push(tcp(APPLICATION));
                 filters
             }
             Wire::Http => {
-                filters.push(json!({
-                    "name": "envoy.filters.http.router",
-                    "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
-                }));
-                vec![http(&filters)]
+                filters.push(router());
+                vec![http(APPLICATION, &filters)]
             }
         }
     }
 }
 
-/// Requests are read one by one. Paths are normalised and slashes kept, as Istio does unless told otherwise.
-fn http(filters: &[Value]) -> Value {
+/// Bytes are passed on to a cluster.
+pub(crate) fn tcp(cluster: &str) -> Value {
+    json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": cluster,
+            "cluster": cluster,
+        },
+    })
+}
+
+/// The filter that requests leave by.
+pub(crate) fn router() -> Value {
+    json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+    })
+}
+
+/// Requests are read one by one, and passed on to a cluster. Paths are normalised and slashes kept, as Istio does
+/// unless told otherwise.
+pub(crate) fn http(cluster: &str, filters: &[Value]) -> Value {
     let routes =
-        json!([{"match": {"prefix": "/"}, "route": {"cluster": APPLICATION, "timeout": "0s"}}]);
+        json!([{"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "0s"}}]);
     json!({
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "inbound",
+            "stat_prefix": cluster,
             "codec_type": "AUTO",
             "use_remote_address": false,
             "normalize_path": true,
             "forward_client_cert_details": "APPEND_FORWARD",
             "set_current_client_cert_details": {"subject": true, "dns": true, "uri": true},
             "route_config": {
-                "name": "inbound",
+                "name": cluster,
                 "validate_clusters": false,
                 "virtual_hosts": [{"name": "any", "domains": ["*"], "routes": routes}],
             },

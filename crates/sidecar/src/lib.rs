@@ -1,22 +1,33 @@
 //! What Istio's control plane tells the sidecar of a pod, as a static configuration of Envoy.
 //!
 //! A *model* of that control plane, for Istio's own data plane: the receiving half of a sidecar, which is where
-//! `PeerAuthentication` and `AuthorizationPolicy` act. It is written from Istio's documents and sources, and shares
+//! `PeerAuthentication` and `AuthorizationPolicy` act, and the sending half, where `DestinationRule`, auto mTLS and
+//! `outboundTrafficPolicy` do. It is written from Istio's documents and sources, and shares
 //! nothing with `netmodel::reference` but the plain types, so that an agreement of the two says something.
 //!
 //! Not modelled, and told by [`Sidecar::left_out`] where a policy needs it: CUSTOM (an external provider decides),
-//! and conditions that need a filter beyond RBAC. Tokens are never verified: no request has a principal.
+//! conditions that need a filter beyond RBAC, and DestinationRules with certificates of their own. Tokens are never
+//! verified: no request has a principal.
 
 mod chains;
+mod destination;
 mod modes;
+mod outbound;
 mod rbac;
 mod strings;
 
+pub use outbound::Called;
+
+use outbound::Outbound;
 use palisade_netmodel::{Pod, World};
 use serde_json::{Value, json};
 
 /// Where the sidecar receives what was redirected to it.
 pub const INBOUND: u16 = 15006;
+/// Where it receives what the pod's processes send.
+pub const OUTBOUND: u16 = 15001;
+/// The mark of packets that the sidecar itself sends, and that are not redirected to it (`SO_MARK`).
+pub const MARK: u32 = 1337;
 /// Envoy's own pages, on the loopback address alone.
 pub const ADMIN: u16 = 15000;
 
@@ -40,43 +51,77 @@ pub struct Sidecar {
     pub left_out: Vec<String>,
 }
 
-/// The configuration of a pod's sidecar: one listener, to which inbound connections are redirected.
+/// The configuration of a pod's sidecar: a listener to which inbound connections are redirected, and one for what its
+/// processes send, to Services that are called somewhere and to others.
 #[must_use]
-pub fn configure(world: &World, pod: &Pod, credentials: Credentials<'_>) -> Sidecar {
+pub fn configure(
+    world: &World,
+    pod: &Pod,
+    credentials: Credentials<'_>,
+    called: &[Called<'_>],
+) -> Sidecar {
     let policies = rbac::Policies::of(world, pod);
-    let chains = chains::inbound(world, pod, &policies, credentials);
-    let address = |address: &str, port: u16| json!({"socket_address": {"address": address, "port_value": port}});
-    let filter = |name: &str, kind: &str| {
-        let config = json!({"@type": format!("type.googleapis.com/envoy.extensions.filters.listener.{kind}")});
-        json!({"name": format!("envoy.filters.listener.{name}"), "typed_config": config})
-    };
-    let listener = json!({
-        "name": "inbound",
-        "address": address("0.0.0.0", INBOUND),
-        "additional_addresses": [{"address": address("::", INBOUND)}],
-        "listener_filters": [
-            filter("original_dst", "original_dst.v3.OriginalDst"),
-            filter("tls_inspector", "tls_inspector.v3.TlsInspector"),
-            filter("http_inspector", "http_inspector.v3.HttpInspector"),
-        ],
-        "listener_filters_timeout": "5s",
-        "continue_on_listener_filters_timeout": true,
-        "filter_chains": chains,
-    });
+    let inbound = chains::inbound(world, pod, &policies, credentials);
+    let outbound = Outbound::of(world, pod, credentials, called);
+    let mut tls_inspector = filter("tls_inspector", "tls_inspector.v3.TlsInspector");
+    if let Some(not_inspected) = inbound.not_inspected {
+        put(&mut tls_inspector, "filter_disabled", not_inspected);
+    }
+    let original = || filter("original_dst", "original_dst.v3.OriginalDst");
+    let http = || filter("http_inspector", "http_inspector.v3.HttpInspector");
+    let mut inward = listener("inbound", INBOUND, &[original(), tls_inspector, http()]);
+    put(&mut inward, "filter_chains", json!(inbound.chains));
+    let mut outward = listener("outbound", OUTBOUND, &[original(), http()]);
+    put(&mut outward, "filter_chains", json!(outbound.chains));
+    put(&mut outward, "default_filter_chain", outbound.others);
     let application = json!({
         "name": chains::APPLICATION,
         "type": "ORIGINAL_DST",
         "lb_policy": "CLUSTER_PROVIDED",
         "connect_timeout": "5s",
     });
+    let clusters: Vec<Value> = [application].into_iter().chain(outbound.clusters).collect();
+    let mut left_out = policies.left_out();
+    left_out.extend(outbound.left_out);
     Sidecar {
         bootstrap: json!({
             "node": {"id": pod.object().to_string(), "cluster": "lab"},
             "admin": {"address": address("127.0.0.1", ADMIN)},
-            "static_resources": {"listeners": [listener], "clusters": [application]},
+            "cluster_manager": outbound::marked(),
+            "static_resources": {"listeners": [inward, outward], "clusters": clusters},
         }),
-        left_out: policies.left_out(),
+        left_out,
     }
+}
+
+fn address(address: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": address, "port_value": port}})
+}
+
+/// Sets a field of an object.
+fn put(object: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
+}
+
+/// A filter that looks at a connection before anything is chosen.
+fn filter(name: &str, kind: &str) -> Value {
+    let config =
+        json!({"@type": format!("type.googleapis.com/envoy.extensions.filters.listener.{kind}")});
+    json!({"name": format!("envoy.filters.listener.{name}"), "typed_config": config})
+}
+
+/// A listener to which connections are redirected, over both versions of IP.
+fn listener(name: &str, port: u16, filters: &[Value]) -> Value {
+    json!({
+        "name": name,
+        "address": address("0.0.0.0", port),
+        "additional_addresses": [{"address": address("::", port)}],
+        "listener_filters": filters,
+        "listener_filters_timeout": "5s",
+        "continue_on_listener_filters_timeout": true,
+    })
 }
 
 #[cfg(test)]
@@ -131,13 +176,16 @@ mod tests {
         }
     }
 
-    fn chains(world: &World) -> Vec<Value> {
-        let none = Credentials {
+    fn none() -> Credentials<'static> {
+        Credentials {
             certificate: "",
             key: "",
             authority: "",
-        };
-        let bootstrap = configure(world, &pod(), none).bootstrap;
+        }
+    }
+
+    fn chains(world: &World) -> Vec<Value> {
+        let bootstrap = configure(world, &pod(), none(), &[]).bootstrap;
         let chains = bootstrap.pointer("/static_resources/listeners/0/filter_chains");
         chains.unwrap().as_array().unwrap().clone()
     }
@@ -156,6 +204,56 @@ mod tests {
         });
         let strict = chains(&world);
         assert!(!strict.is_empty() && !strict.iter().any(|chain| plain(&chain)));
+    }
+
+    /// On ports whose mode is DISABLE, TLS is passed on as bytes, so nobody may look for it there.
+    #[test]
+    fn nobody_looks_for_tls_where_it_makes_no_difference() {
+        let not_inspected = |mode, ports: &[(u16, MtlsMode)]| {
+            let ports = ports.iter().map(|(port, mode)| (*port, Some(*mode)));
+            let world = World {
+                peer_authentications: vec![PeerAuthentication {
+                    origin: Origin::default(),
+                    object: ObjectRef::new("shop", "default"),
+                    selector: Labels::from_iter([("app".to_owned(), "web".to_owned())]),
+                    mode: Some(mode),
+                    ports: ports.collect(),
+                }],
+                ..World::default()
+            };
+            let mut pod = pod();
+            let mut template = (*pod.template).clone();
+            template.labels = Labels::from_iter([("app".to_owned(), "web".to_owned())]);
+            pod.template = Arc::new(template);
+            let bootstrap = configure(&world, &pod, none(), &[]).bootstrap;
+            let path = "/static_resources/listeners/0/listener_filters/1/filter_disabled";
+            bootstrap.pointer(path).map(Value::to_string)
+        };
+        let range = |port: u16| {
+            format!(
+                r#"{{"destination_port_range":{{"end":{},"start":{port}}}}}"#,
+                port + 1
+            )
+        };
+        use MtlsMode::{Disable, Permissive, Strict};
+        assert_eq!(not_inspected(Permissive, &[(80, Strict)]), None);
+        assert_eq!(not_inspected(Strict, &[(80, Disable)]), Some(range(80)));
+        let two = not_inspected(Strict, &[(80, Disable), (81, Strict), (82, Disable)]);
+        let both = format!(
+            r#"{{"or_match":{{"rules":[{},{}]}}}}"#,
+            range(80),
+            range(82)
+        );
+        assert_eq!(two, Some(both));
+        assert_eq!(
+            not_inspected(Disable, &[]),
+            Some(r#"{"any_match":true}"#.to_owned())
+        );
+        let but_one = format!(r#"{{"not_match":{}}}"#, range(80));
+        assert_eq!(
+            not_inspected(Disable, &[(80, Permissive), (81, Disable)]),
+            Some(but_one)
+        );
     }
 
     #[test]
@@ -221,12 +319,7 @@ mod tests {
             ],
             ..World::default()
         };
-        let none = Credentials {
-            certificate: "",
-            key: "",
-            authority: "",
-        };
-        let told = configure(&world, &pod(), none).left_out;
+        let told = configure(&world, &pod(), none(), &[]).left_out;
         assert_eq!(
             told,
             [

@@ -10,6 +10,19 @@ pub(crate) struct Modes {
 }
 
 impl Modes {
+    /// What a client knows of the pods of a namespace, where it looks at no single one: policies without a selector.
+    pub(crate) fn of_namespace(world: &World, namespace: &str) -> MtlsMode {
+        let root = &world.mesh.root_namespace;
+        let first = |place: &str| {
+            let mut all = world.peer_authentications.iter();
+            let whole =
+                |p: &&PeerAuthentication| p.object.namespace == place && p.selector.0.is_empty();
+            all.find(whole).and_then(|policy| policy.mode)
+        };
+        let own = (namespace != root).then(|| first(namespace)).flatten();
+        own.or_else(|| first(root)).unwrap_or(MtlsMode::Permissive)
+    }
+
     /// Policies come in the order of their age, and of each level the first counts.
     pub(crate) fn of(world: &World, pod: &Pod) -> Self {
         let root = &world.mesh.root_namespace;

@@ -2,6 +2,11 @@
 
 use super::application::{SIGN, WORD};
 use super::authority::Issued;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, SockaddrStorage, connect, setsockopt, socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use palisade_netlab::{Error, Result};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -9,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +50,8 @@ pub struct Call<'a> {
     pub mtls: Option<(&'a Issued, &'a Issued)>,
     /// What is said.
     pub wire: Wire,
+    /// Whether by the caller's own sidecar, which then is asked for the way; else past it.
+    pub through: bool,
 }
 
 /// What came of it.
@@ -71,8 +79,9 @@ pub fn call(call: &Call<'_>) -> Result<Answer> {
     if let Some(name) = named(&said) {
         return Ok(Answer::Passed(name));
     }
-    // 400: Envoy reads requests, and what came is none.
-    if said.is_empty() || status == "403" || status == "400" {
+    // 400: Envoy reads requests, and what came is none. 503: the caller's own sidecar was refused.
+    let refused = matches!(status, "403" | "400") || (call.through && status == "503");
+    if said.is_empty() || refused {
         return Ok(Answer::Refused);
     }
     let why = format!("an answer of {} bytes: {status}", said.len());
@@ -108,7 +117,7 @@ fn refusal(error: &io::Error) -> bool {
 }
 
 fn speak(call: &Call<'_>) -> io::Result<Vec<u8>> {
-    let stream = TcpStream::connect_timeout(&call.to, PATIENCE)?;
+    let stream = open(call.to, call.through)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -120,6 +129,29 @@ fn speak(call: &Call<'_>) -> io::Result<Vec<u8>> {
             let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
             exchange(StreamOwned::new(tls, stream), &call.wire)
         }
+    }
+}
+
+/// A connection, with the sidecar's mark if it shall go past it.
+fn open(to: SocketAddr, through: bool) -> io::Result<TcpStream> {
+    if through {
+        return TcpStream::connect_timeout(&to, PATIENCE);
+    }
+    let family = if to.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(family, SockType::Stream, flags, None)?;
+    setsockopt(&socket, sockopt::Mark, &palisade_sidecar::MARK)?;
+    // It is what a connection waits for as well.
+    let patience = TimeVal::seconds(i64::try_from(PATIENCE.as_secs()).unwrap_or(i64::MAX));
+    setsockopt(&socket, sockopt::SendTimeout, &patience)?;
+    match connect(socket.as_raw_fd(), &SockaddrStorage::from(to)) {
+        Err(Errno::EINPROGRESS) => Err(ErrorKind::TimedOut.into()),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(TcpStream::from(socket)),
     }
 }
 

@@ -1,8 +1,8 @@
-//! The receiving side of a service mesh: Envoy, as Istio's sidecar, before the pods of a lab.
+//! A service mesh: Envoy, as Istio's sidecar, before the pods of a lab.
 //!
 //! A model of Istio's control plane (`palisade-sidecar` writes the configuration, [`Authority`] the certificates, a
-//! rule in the pod's own namespace redirects) with Istio's own data plane. Callers are threads here, which speak
-//! plaintext or mTLS with the certificate of their pod.
+//! rule in the pod's own namespace redirects) with Istio's own data plane. Callers are threads here: they call past
+//! their pod's sidecar, in plaintext or with mTLS and the certificate of the pod, or through it.
 
 mod application;
 mod authority;
@@ -38,20 +38,28 @@ pub fn identity(trust_domain: &str, pod: &Pod) -> String {
     format!("spiffe://{trust_domain}/ns/{namespace}/sa/{account}")
 }
 
-/// Redirects what arrives at a pod to its sidecar, apart from some ports. What the sidecar sends to the application
-/// itself arrives by the loopback interface.
+/// Redirects what arrives at a pod to its sidecar, apart from some ports, and what its processes send, apart from
+/// others. What the sidecar sends to the application itself arrives by the loopback interface, and what it sends elsewhere has
+/// its mark.
 ///
 /// # Errors
 /// If `nft` cannot be run, or refuses.
-pub fn redirect(namespace: &Namespace, bypass: &PortSet) -> Result<()> {
-    let own = palisade_sidecar::INBOUND;
-    let mut rules = String::new();
-    for (first, last) in bypass.ranges(Protocol::Tcp) {
-        writeln!(rules, "tcp dport {first}-{last} accept").ok();
-    }
+pub fn redirect(namespace: &Namespace, bypass: &PortSet, excluded: &PortSet) -> Result<()> {
+    let [inbound, outbound] = [palisade_sidecar::INBOUND, palisade_sidecar::OUTBOUND];
+    let mark = palisade_sidecar::MARK;
+    let accept = |ports: &PortSet| {
+        let mut rules = String::new();
+        for (first, last) in ports.ranges(Protocol::Tcp) {
+            writeln!(rules, "tcp dport {first}-{last} accept").ok();
+        }
+        rules
+    };
+    let (bypass, excluded) = (accept(bypass), accept(excluded));
     let script = format!(
         "table inet sidecar {{\nchain inbound {{\ntype nat hook prerouting priority -100;\n\
-         iifname \"lo\" accept\n{rules}meta l4proto tcp redirect to :{own}\n}}\n}}\n"
+         iifname \"lo\" accept\n{bypass}meta l4proto tcp redirect to :{inbound}\n}}\n\
+         chain outbound {{\ntype nat hook output priority -100;\n\
+         meta mark {mark} accept\noifname \"lo\" accept\n{excluded}meta l4proto tcp redirect to :{outbound}\n}}\n}}\n"
     );
     let output = namespace.command(Command::new("nft").args(["-f", "-"]), &script)?;
     if output.status.success() {

@@ -17,7 +17,11 @@ use std::thread;
 /// Envoys that are started at a time.
 const AT_ONCE: usize = 4;
 /// Ports that the proxy itself has.
-pub(super) const OWN: [u16; 2] = [palisade_sidecar::ADMIN, palisade_sidecar::INBOUND];
+pub(super) const OWN: [u16; 3] = [
+    palisade_sidecar::ADMIN,
+    palisade_sidecar::INBOUND,
+    palisade_sidecar::OUTBOUND,
+];
 
 /// Which sidecars there shall be.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +82,7 @@ impl Sidecars {
                     key: &issued.key,
                     authority: &authority.certificate(),
                 },
+                &[],
             );
             if !sidecar.left_out.is_empty() {
                 sidecars.left_out.extend(sidecar.left_out);
@@ -192,14 +197,19 @@ fn start_one(
     let host = trial.host(Endpoint::Pod(id));
     let host = host.ok_or_else(|| LabError::because("starting a sidecar", "no such pod"))?;
     let namespace = trial.lab.host(host)?.namespace();
-    let Proxy::Sidecar { inbound, .. } = &pod.proxy else {
+    let Proxy::Sidecar {
+        inbound,
+        outbound_excluded,
+        ..
+    } = &pod.proxy
+    else {
         return Err(LabError::because("starting a sidecar", "the pod has none").into());
     };
     trial.lab.close(host)?;
     let ports: Vec<u16> = ports.iter().copied().filter(|p| !OWN.contains(p)).collect();
     let application = Application::open(namespace, &ports, &pod.object().to_string())?;
     let envoy = Envoy::start(namespace, program, bootstrap)?;
-    redirect(namespace, &inbound.bypass)?;
+    redirect(namespace, &inbound.bypass, outbound_excluded)?;
     Ok((envoy, application))
 }
 

@@ -223,7 +223,13 @@ impl Trial {
             let all = |mtls| {
                 let mut tries = Tries::default();
                 for wire in wires.iter().cloned() {
-                    tries.add(call(&Call { to, mtls, wire }));
+                    let through = false;
+                    tries.add(call(&Call {
+                        to,
+                        mtls,
+                        wire,
+                        through,
+                    }));
                 }
                 tries
             };

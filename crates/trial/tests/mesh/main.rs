@@ -8,3 +8,7 @@ mod process;
 mod rights;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod sending;
+#[cfg(test)]
+mod tap;

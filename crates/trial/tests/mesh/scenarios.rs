@@ -3,7 +3,7 @@
 
 use crate::rights::with_rights;
 use palisade_netmodel::{
-    Endpoint, Flow, Outcome, Phase, Pod, PodId, Protocol, Proxy, TargetPort, World,
+    Endpoint, Flow, Outcome, Phase, Pod, PodId, PortSet, Protocol, Proxy, TargetPort, World,
 };
 use palisade_sidecar::{Credentials, configure};
 use palisade_testkit::specs::{self, Expectation, Scenario};
@@ -24,9 +24,13 @@ const AT_ONCE: usize = 2;
 /// More requests than a scenario should need.
 const MOST_REQUESTS: usize = 300;
 /// What the application says that it is.
-const NAME: &str = "receiver";
+pub(crate) const NAME: &str = "receiver";
 /// Envoy's own, and what only the inside of a pod sees.
-const OWN: [u16; 2] = [palisade_sidecar::ADMIN, palisade_sidecar::INBOUND];
+const OWN: [u16; 3] = [
+    palisade_sidecar::ADMIN,
+    palisade_sidecar::INBOUND,
+    palisade_sidecar::OUTBOUND,
+];
 
 /// Answers that were compared, by what the reference says; and those that nothing here can show.
 #[derive(Debug, Default, Clone, Copy)]
@@ -94,7 +98,7 @@ pub(crate) fn envoy() -> Option<PathBuf> {
 }
 
 /// The scenarios that have a receiver with a sidecar.
-fn all() -> Vec<(String, World, Vec<PodId>)> {
+pub(crate) fn all() -> Vec<(String, World, Vec<PodId>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs/istio");
     let mut files: Vec<_> = std::fs::read_dir(root)
         .unwrap()
@@ -123,7 +127,7 @@ fn all() -> Vec<(String, World, Vec<PodId>)> {
     found
 }
 
-fn on_the_network(pod: &Pod) -> bool {
+pub(crate) fn on_the_network(pod: &Pod) -> bool {
     pod.phase == Phase::Live && !pod.host_network && !pod.host_group
 }
 
@@ -179,6 +183,7 @@ fn compare(
                 key: &own.key,
                 authority: &authority.certificate(),
             },
+            &[],
         );
         if !sidecar.left_out.is_empty() {
             println!("left out: {place}: {}", sidecar.left_out.join("; "));
@@ -190,7 +195,7 @@ fn compare(
         let Proxy::Sidecar { inbound, .. } = &pod.proxy else {
             panic!("a receiver has a sidecar");
         };
-        redirect(namespace, &inbound.bypass).unwrap();
+        redirect(namespace, &inbound.bypass, &PortSet::empty()).unwrap();
         let _application = Application::open(namespace, &ports, NAME).unwrap();
         let bootstrap = sidecar.bootstrap.to_string();
         let running = Envoy::start(namespace, envoy, &bootstrap);
@@ -238,7 +243,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn on_port(&self, to: SocketAddr, bypass: &palisade_netmodel::PortSet) -> Totals {
+    fn on_port(&self, to: SocketAddr, bypass: &PortSet) -> Totals {
         let flow = Flow {
             source: self.source,
             destination: Endpoint::Pod(self.receiver),
@@ -276,6 +281,7 @@ impl Asked<'_> {
                 to,
                 mtls,
                 wire: wire.clone(),
+                through: false,
             };
             let answer = call(&one).unwrap_or_else(|e| panic!("{}: {flow:?}: {e}", self.place));
             by_answer.entry(answer).or_default().push(wire);
@@ -302,7 +308,7 @@ impl Asked<'_> {
 }
 
 /// Every port that a Service, a policy or a mode names, one that nobody names, and one that goes past the sidecar.
-fn ports(world: &World) -> Vec<u16> {
+pub(crate) fn ports(world: &World) -> Vec<u16> {
     let mut ports = BTreeSet::from([OTHER, 15020]);
     for port in world.services.iter().flat_map(|service| &service.ports) {
         if let TargetPort::Number(number) = port.target {
@@ -333,7 +339,7 @@ fn ports(world: &World) -> Vec<u16> {
 
 /// One address outside for each block that a policy names, where the lab has no addresses of its own; and one that
 /// nobody names.
-fn outside(world: &World) -> Vec<(Ipv4Addr, Ipv6Addr)> {
+pub(crate) fn outside(world: &World) -> Vec<(Ipv4Addr, Ipv6Addr)> {
     let mut found = BTreeSet::from([Ipv4Addr::new(203, 0, 113, 77)]);
     for rule in world.authorization_policies.iter().flat_map(|p| &p.rules) {
         let of_sources = rule
