@@ -2,7 +2,7 @@
 
 use super::mesh::plain_cause;
 use super::peer_authentication::matches;
-use super::{View, pod};
+use super::{View, peer_authentication, pod};
 use crate::{
     Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Phase, Pod, PortSet,
     Protocol, Proxy, Service, ServicePort, TargetPort,
@@ -77,7 +77,7 @@ pub(super) fn cause(world: View<'_>, flow: &Flow, ways: &[Sent]) -> Cause {
         }
         (Some(Sent::MeshMtls), _) => "the caller's proxy sends mesh mTLS",
         (_, true) => {
-            "the caller is in the mesh and sends plaintext here (DestinationRule, or a port that its sidecar leaves out)"
+            "the caller is in the mesh and sends plaintext here (DestinationRule, mode DISABLE, or a port that its sidecar leaves out)"
         }
         (_, false) if captured => {
             "ztunnel sends the caller's plaintext on, since it has no tunnel to the receiver"
@@ -126,13 +126,17 @@ fn by_service(
     (service, port): (&Service, &ServicePort),
     mode: MtlsMode,
 ) -> bool {
-    // Auto mTLS: on, the receiver has a sidecar, and its mode is not DISABLE; for a headless Service, every
-    // pod behind it has one.
-    let auto = world.mesh.auto_mtls
-        && matches!(receiver.proxy, Proxy::Sidecar { .. })
-        && mode != MtlsMode::Disable
-        && (!service.headless || all_enrolled(world, service));
+    // Auto mTLS: on, and not DISABLE for the whole namespace, by which callers know a Service; then the receiver has a
+    // sidecar, and its own mode is not DISABLE. A headless Service has no endpoints to look at: every pod behind it
+    // must have a sidecar (`istio, cluster_tls.go, buildUpstreamTLSSettings and applyUpstreamTLSSettings`).
     let object = &service.object;
+    let takes = if service.headless {
+        all_enrolled(world, service)
+    } else {
+        matches!(receiver.proxy, Proxy::Sidecar { .. }) && mode != MtlsMode::Disable
+    };
+    let disabled = peer_authentication::of_namespace(world, &object.namespace) == MtlsMode::Disable;
+    let auto = world.mesh.auto_mtls && !disabled && takes;
     let host = format!("{}.{}.svc.cluster.local", object.name, object.namespace);
     let Some(rule) = rule_for(world, caller, &object.namespace, &host) else {
         return auto;
@@ -156,8 +160,9 @@ fn all_enrolled(world: View<'_>, service: &Service) -> bool {
     behind.all(|enrolled| enrolled)
 }
 
-/// The rule for a host: from the caller's namespace (unless that is the root), else from the
-/// Service's, else from the root namespace.
+/// The rule for a host: from the caller's namespace (unless that is the root), else from the Service's, else from the
+/// root namespace. The first of them with a rule for the host that the caller can see decides, even if that rule is for
+/// other workloads (`istio, push_context.go, destinationRule; sidecar.go, SidecarScope.DestinationRule`).
 fn rule_for<'w>(
     world: View<'w>,
     caller: &Pod,
@@ -165,37 +170,60 @@ fn rule_for<'w>(
     host: &str,
 ) -> Option<&'w DestinationRule> {
     let root = world.mesh.root_namespace.as_str();
-    let own = if caller.namespace == root {
-        None
-    } else {
-        in_namespace(world, &caller.namespace, caller, host, false)
-    };
-    own.or_else(|| in_namespace(world, service_namespace, caller, host, true))
-        .or_else(|| in_namespace(world, root, caller, host, true))
+    let own = (caller.namespace != root).then_some(caller.namespace.as_str());
+    for namespace in own.into_iter().chain([service_namespace, root]) {
+        let rules = in_namespace(world, namespace, caller, host);
+        if !rules.is_empty() {
+            return for_caller(&rules, caller);
+        }
+    }
+    None
 }
 
-/// The most specific rule of a namespace: an exact host before a wildcard, a longer one before a
-/// shorter one.
+/// Of rules for one host, one whose `workloadSelector` selects the caller goes before those without. Rules with one
+/// selector are one, whose first traffic policy counts; without any it has that of the rules for all.
+fn for_caller<'w>(rules: &[&'w DestinationRule], caller: &Pod) -> Option<&'w DestinationRule> {
+    let mut selected = rules.iter().filter(|rule| {
+        let some = !rule.workload_selector.0.is_empty();
+        some && rule.object.namespace == caller.namespace
+            && matches(&rule.workload_selector, &caller.labels)
+    });
+    let of_caller = selected.next().and_then(|first| {
+        let mut same = rules
+            .iter()
+            .filter(|rule| rule.workload_selector == first.workload_selector);
+        same.find(|rule| has_policy(rule))
+    });
+    let mut for_all = rules
+        .iter()
+        .filter(|rule| rule.workload_selector.0.is_empty());
+    of_caller
+        .or_else(|| for_all.find(|rule| has_policy(rule)))
+        .copied()
+}
+
+/// The rules of a namespace that the caller can see, for the most specific host: an exact one before a pattern, a
+/// longer pattern before a shorter one.
 fn in_namespace<'w>(
     world: View<'w>,
     namespace: &str,
     caller: &Pod,
     host: &str,
-    must_be_exported: bool,
-) -> Option<&'w DestinationRule> {
-    let mut best: Option<&DestinationRule> = None;
+) -> Vec<&'w DestinationRule> {
+    let mut best: Vec<&DestinationRule> = Vec::new();
+    let rank = |rule: &DestinationRule| (!rule.host.starts_with('*'), rule.host.len());
     for rule in world.destination_rules() {
         let fits = rule.object.namespace == namespace
             && host_fits(&rule.host, host)
-            && matches(&rule.workload_selector, &caller.labels)
-            && (!must_be_exported || is_exported(rule, &caller.namespace));
-        let rank = |r: &DestinationRule| (!r.host.starts_with('*'), r.host.len());
-        // Of rules for one host the first keeps its traffic policy; a later one counts where it has none.
-        let better = |b: &DestinationRule| {
-            rank(rule) > rank(b) || (rank(rule) == rank(b) && !has_policy(b) && has_policy(rule))
-        };
-        if fits && best.is_none_or(better) {
-            best = Some(rule);
+            && is_exported(rule, &caller.namespace);
+        if !fits {
+            continue;
+        }
+        if best.first().is_some_and(|first| rank(rule) > rank(first)) {
+            best.clear();
+        }
+        if best.first().is_none_or(|first| rank(rule) == rank(first)) {
+            best.push(rule);
         }
     }
     best
@@ -212,8 +240,12 @@ fn host_fits(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// `exportTo`: everywhere if empty or `*`, the rule's own namespace for `.`, else the named ones.
+/// `exportTo`: everywhere if empty or `*`, the rule's own namespace for `.`, else the named ones. A rule with a
+/// `workloadSelector` stays in its namespace (`istio, push_context.go, setDestinationRules`).
 fn is_exported(rule: &DestinationRule, to: &str) -> bool {
+    if !rule.workload_selector.0.is_empty() {
+        return rule.object.namespace == to;
+    }
     rule.export_to.is_empty()
         || rule
             .export_to

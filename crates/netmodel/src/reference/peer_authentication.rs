@@ -28,6 +28,20 @@ pub(super) fn mode(world: View<'_>, pod: &Pod, port: u16) -> (MtlsMode, Cause) {
     (mode, cause(mode, by, port))
 }
 
+/// What callers know of a namespace, where they look at no single pod: the policies without a selector, of the
+/// namespace and of the mesh (`istio, push_context.go, BestEffortInferServiceMTLSMode`).
+pub(super) fn of_namespace(world: View<'_>, namespace: &str) -> MtlsMode {
+    let root = world.mesh.root_namespace.as_str();
+    let mut mode = MtlsMode::Permissive;
+    for place in [root, namespace] {
+        let oldest = world
+            .peer_authentications()
+            .find(|p| p.object.namespace == place && p.selector.0.is_empty());
+        mode = oldest.and_then(|policy| policy.mode).unwrap_or(mode);
+    }
+    mode
+}
+
 /// What ztunnel makes of plaintext to a port of a pod that it captures, as the step in words.
 ///
 /// PeerAuthentication becomes a DENY of callers without identity where the mode is STRICT; DISABLE is

@@ -1,6 +1,6 @@
 //! What a caller can put on the wire (`istio.io, DestinationRule.trafficPolicy.tls` and auto mTLS).
 
-use super::mesh::{Client, Source};
+use super::mesh::{Client, Source, namespace_mode};
 use palisade_netmodel::{
     ClientTls, DestinationRule, Labels, MtlsMode, ObjectRef, Phase, Pod, PortSet, Protocol, Proxy,
     Service, TargetPort, World,
@@ -19,8 +19,8 @@ pub(super) struct Door<'w> {
     pub(super) service: &'w Service,
     /// The Service's full name, as DestinationRules write it.
     host: String,
-    /// Whether auto mTLS is possible: always, but for a headless Service with a pod outside the mesh.
-    auto: bool,
+    /// Whether auto mTLS is possible, as far as the Service tells.
+    auto: Auto,
     pub(super) port: u16,
     pub(super) name: &'w str,
     pub(super) app_protocol: Option<&'w str>,
@@ -39,6 +39,17 @@ pub(super) fn host_of(object: &ObjectRef) -> String {
     format!("{}.{}.svc.cluster.local", object.name, object.namespace)
 }
 
+/// What a Service tells of auto mTLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Auto {
+    /// Off, for its namespace or since it is headless with a pod outside the mesh.
+    Off,
+    /// On for all pods of a headless Service.
+    On,
+    /// Each pod tells.
+    ByPod,
+}
+
 /// Every TCP Service port that leads to `port` of a pod.
 pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>> {
     let mut out = Vec::new();
@@ -51,7 +62,7 @@ pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>>
                 out.push(Door {
                     service,
                     host: host_of(&service.object),
-                    auto: !service.headless || every_pod_enrolled(world, service),
+                    auto: auto(world, service),
                     port: sp.port,
                     name: &sp.name,
                     app_protocol: sp.app_protocol.as_deref(),
@@ -100,40 +111,63 @@ pub(super) fn door_ports(world: &World, pod: &Pod) -> PortSet {
     out
 }
 
-/// The rule of one namespace for a host: exact before wildcard, longer before shorter.
+/// What is said of auto mTLS without looking at the receiver.
+fn auto(world: &World, service: &Service) -> Auto {
+    let disabled = namespace_mode(world, &service.object.namespace) == Some(MtlsMode::Disable);
+    if !world.mesh.auto_mtls || disabled {
+        return Auto::Off;
+    }
+    match service.headless {
+        false => Auto::ByPod,
+        true if every_pod_enrolled(world, service) => Auto::On,
+        true => Auto::Off,
+    }
+}
+
+/// The rules of one namespace that a client can see for a host, of which the most specific host counts.
 fn of_namespace<'w>(
     world: &'w World,
     namespace: &str,
     host: &str,
     client: &Pod,
-    exported_to: Option<&str>,
-) -> Option<&'w DestinationRule> {
-    let visible = |rule: &&DestinationRule| match exported_to {
-        None => true,
-        Some(to) => {
-            rule.export_to.is_empty()
-                || rule.export_to.iter().any(|e| match e.as_str() {
-                    "*" => true,
-                    "." => rule.object.namespace == to,
-                    other => other == to,
-                })
+) -> Vec<&'w DestinationRule> {
+    let visible = |rule: &&DestinationRule| {
+        let at_home = rule.object.namespace == client.namespace;
+        let mut names = rule.export_to.iter();
+        match rule.workload_selector.0.is_empty() {
+            // One for some workloads is for those of its own namespace.
+            false => at_home,
+            true if rule.export_to.is_empty() => true,
+            true => names.any(|name| match name.as_str() {
+                "*" => true,
+                "." => at_home,
+                other => other == client.namespace,
+            }),
         }
     };
-    world
+    let all: Vec<&DestinationRule> = world
         .destination_rules
         .iter()
-        .filter(|r| r.object.namespace == namespace)
-        .filter(|r| host_matches(&r.host, host))
-        .filter(|r| {
-            r.workload_selector.0.is_empty() || subset(&r.workload_selector, &client.labels)
-        })
+        .filter(|r| r.object.namespace == namespace && host_matches(&r.host, host))
         .filter(visible)
-        // The first of equals keeps its policy; `max_by_key` takes the last of equals, so go backwards.
-        .rev()
-        .max_by_key(|r| {
-            let has_policy = r.tls.is_some() || !r.ports.is_empty();
-            (!r.host.starts_with('*'), r.host.len(), has_policy)
-        })
+        .collect();
+    let rank = |r: &&DestinationRule| (!r.host.starts_with('*'), r.host.len());
+    let best = all.iter().map(rank).max();
+    all.into_iter().filter(|r| Some(rank(r)) == best).collect()
+}
+
+/// Of rules that are for the same host, the one whose settings a client has.
+fn of_client<'w>(rules: &[&'w DestinationRule], client: &Pod) -> Option<&'w DestinationRule> {
+    let says = |rule: &&&DestinationRule| rule.tls.is_some() || !rule.ports.is_empty();
+    let (for_all, for_some): (Vec<&DestinationRule>, Vec<&DestinationRule>) =
+        rules.iter().partition(|r| r.workload_selector.0.is_empty());
+    let own = for_some.iter().find(|r| {
+        r.object.namespace == client.namespace && subset(&r.workload_selector, &client.labels)
+    });
+    let like_own = for_some
+        .iter()
+        .filter(|r| own.is_some_and(|own| own.workload_selector == r.workload_selector));
+    like_own.chain(&for_all).find(says).copied()
 }
 
 /// Whether all live pods that a Service selects have a sidecar.
@@ -197,10 +231,13 @@ fn sends_mtls(
     mode: MtlsMode,
 ) -> bool {
     let object = &door.service.object;
-    let auto = world.mesh.auto_mtls
-        && mode != MtlsMode::Disable
-        && matches!(destination.proxy, Proxy::Sidecar { .. })
-        && door.auto;
+    let auto = match door.auto {
+        Auto::Off => false,
+        Auto::On => true,
+        Auto::ByPod => {
+            mode != MtlsMode::Disable && matches!(destination.proxy, Proxy::Sidecar { .. })
+        }
+    };
     let Some(rule) = lookup(world, client, &object.namespace, &door.host) else {
         return auto;
     };
@@ -213,7 +250,7 @@ fn sends_mtls(
     }
 }
 
-/// The one rule that applies: the client's namespace, the Service's, the root namespace.
+/// The one rule that applies: of the client's namespace, the Service's or the root namespace, the first that has any.
 fn lookup<'w>(
     world: &'w World,
     client: &Pod,
@@ -221,10 +258,11 @@ fn lookup<'w>(
     host: &str,
 ) -> Option<&'w DestinationRule> {
     let root = world.mesh.root_namespace.as_str();
-    let own = (client.namespace != root)
-        .then(|| of_namespace(world, &client.namespace, host, client, None))
-        .flatten();
-    let exported = Some(client.namespace.as_str());
-    own.or_else(|| of_namespace(world, service_namespace, host, client, exported))
-        .or_else(|| of_namespace(world, root, host, client, exported))
+    let places = [client.namespace.as_str(), service_namespace, root];
+    let from = usize::from(client.namespace == root);
+    let mut found = places
+        .into_iter()
+        .skip(from)
+        .map(|place| of_namespace(world, place, host, client));
+    of_client(&found.find(|rules| !rules.is_empty())?, client)
 }

@@ -424,6 +424,16 @@ pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Judgement {
     }
 }
 
+/// The mode of a namespace as a whole, by which clients know its Services.
+pub(super) fn namespace_mode(world: &World, namespace: &str) -> Option<MtlsMode> {
+    let whole = |place: &str| {
+        let mut all = world.peer_authentications.iter();
+        let first = all.find(|p| p.selector.0.is_empty() && p.object.namespace == place);
+        first.and_then(|p| p.mode)
+    };
+    whole(namespace).or_else(|| whole(&world.mesh.root_namespace))
+}
+
 /// The policies of the mesh, the namespace and the workload.
 fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3] {
     let root = &world.mesh.root_namespace;
