@@ -39,8 +39,8 @@ pub fn identity(trust_domain: &str, pod: &Pod) -> String {
 }
 
 /// Redirects what arrives at a pod to its sidecar, apart from some ports, and what its processes send, apart from
-/// others. What the sidecar sends to the application itself arrives by the loopback interface, and what it sends elsewhere has
-/// its mark.
+/// others. What the sidecar sends to the application itself arrives by the loopback interface, and what it sends
+/// elsewhere has its mark.
 ///
 /// # Errors
 /// If `nft` cannot be run, or refuses.
