@@ -15,12 +15,7 @@ pub(crate) struct Side {
 impl Side {
     /// Whether a pod is meant: live, in the namespace, with all labels.
     pub(crate) fn selects(&self, pod: &Pod) -> bool {
-        pod.namespace == self.namespace
-            && self
-                .labels
-                .0
-                .iter()
-                .all(|(k, v)| pod.labels.get(k) == Some(v))
+        pod.namespace == self.namespace && pod.labels.include(&self.labels)
     }
 }
 

@@ -109,7 +109,7 @@ fn planted(mut world: World, read: World) -> World {
     for (name, namespace) in read.namespaces {
         world.ensure_namespace(&name);
         if let Some(own) = world.namespaces.get_mut(&name) {
-            own.labels.0.extend(namespace.labels.0);
+            own.labels.extend(namespace.labels.iter());
         }
     }
     World {

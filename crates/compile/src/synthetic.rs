@@ -8,7 +8,6 @@ use palisade_netmodel::{
     Phase, Pod, PolicyPort, PortSet, Profile, Protocol, Proxy, Publication, Selector, Service,
     ServicePort, TargetPort, Template, Workload, World, always_bypassed,
 };
-use std::collections::BTreeMap;
 
 /// Label that tells synthetic pods apart whose selector says nothing.
 const MARK: &str = "palisade.dev/synthetic";
@@ -85,9 +84,7 @@ fn namespace(wanted: &NamespaceMatch, world: &mut World) -> Vec<String> {
             let name = labels
                 .get(crate::selectors::NAMESPACE_NAME)
                 .map_or(name, str::to_owned);
-            labels
-                .0
-                .insert(crate::selectors::NAMESPACE_NAME.to_owned(), name.clone());
+            labels.insert(crate::selectors::NAMESPACE_NAME, &name);
             let made = Namespace {
                 origin: Origin::default(),
                 name: name.clone(),
@@ -101,27 +98,27 @@ fn namespace(wanted: &NamespaceMatch, world: &mut World) -> Vec<String> {
 
 /// Labels that a selector takes. `turn` chooses among the values of `In`.
 fn satisfy(selector: &Selector, turn: usize) -> Labels {
-    let mut labels = BTreeMap::new();
+    let mut labels = Labels::default();
     for requirement in &selector.requirements {
         match &requirement.operator {
             Operator::In(values) => {
-                let value = values.get(turn % values.len().max(1)).cloned();
-                labels.insert(requirement.key.clone(), value.unwrap_or_default());
+                let value = values.get(turn % values.len().max(1));
+                labels.insert(&requirement.key, value.map_or("", String::as_str));
             }
-            Operator::Exists => {
-                labels.entry(requirement.key.clone()).or_default();
+            Operator::Exists if !labels.contains_key(&requirement.key) => {
+                labels.insert(&requirement.key, "");
             }
-            Operator::NotIn(_) | Operator::DoesNotExist => {}
+            Operator::Exists | Operator::NotIn(_) | Operator::DoesNotExist => {}
         }
     }
-    Labels(labels)
+    labels
 }
 
 /// Two pods and a Service.
 fn add_component(intent: &Intent, component: &Component, world: &mut World) {
     for turn in 0..2 {
         let mut labels = satisfy(&component.selector, turn);
-        labels.0.insert(MARK.to_owned(), component.name.clone());
+        labels.insert(MARK, &component.name);
         let proxy = if component.gateway {
             Proxy::Gateway
         } else {

@@ -95,11 +95,8 @@ pub(crate) fn free(taken: &mut BTreeSet<String>, name: &str, namespace: &str) ->
 }
 
 fn kept(labels: &Labels) -> Labels {
-    let own = labels
-        .0
-        .iter()
-        .filter(|(key, _)| !MADE_UP.contains(&key.as_str()));
-    own.map(|(k, v)| (k.clone(), v.clone())).collect()
+    let own = labels.iter().filter(|(key, _)| !MADE_UP.contains(key));
+    own.collect()
 }
 
 /// The shortest selector that means these labels and none of the others (which hold these too).
@@ -112,12 +109,9 @@ fn exact(labels: &Labels, others: &[&Labels]) -> Selector {
     let alone = |selector: &Selector| !others.iter().any(|other| selector.matches(other));
     let telling = TELLING
         .iter()
-        .filter_map(|key| labels.0.get_key_value(*key));
-    let rest = labels
-        .0
-        .iter()
-        .filter(|(key, _)| !TELLING.contains(&key.as_str()));
-    let pairs: Vec<(&String, &String)> = telling.chain(rest).collect();
+        .filter_map(|key| Some((*key, labels.get(key)?)));
+    let rest = labels.iter().filter(|(key, _)| !TELLING.contains(key));
+    let pairs: Vec<(&str, &str)> = telling.chain(rest).collect();
     for pair in &pairs {
         let selector = Selector::of([*pair]);
         if alone(&selector) {
@@ -134,15 +128,15 @@ fn exact(labels: &Labels, others: &[&Labels]) -> Selector {
     }
     let mut selector = Selector::of(pairs);
     // Who has all these labels has more of them: its further keys must be absent.
-    let more: BTreeSet<&String> = others
+    let more: BTreeSet<&str> = others
         .iter()
         .filter(|other| selector.matches(other))
-        .filter_map(|other| other.0.keys().find(|key| !labels.0.contains_key(*key)))
+        .filter_map(|other| other.keys().find(|key| !labels.contains_key(key)))
         .collect();
     selector
         .requirements
         .extend(more.into_iter().map(|key| LabelRequirement {
-            key: key.clone(),
+            key: key.to_owned(),
             operator: Operator::DoesNotExist,
         }));
     selector
@@ -178,7 +172,7 @@ mod tests {
             ("", "", "{}"),
         ] {
             let others: Vec<Labels> = others.split('|').map(labels).collect();
-            let all: Vec<&Labels> = others.iter().filter(|o| !o.0.is_empty()).collect();
+            let all: Vec<&Labels> = others.iter().filter(|o| !o.is_empty()).collect();
             let selector = exact(&labels(own), &all);
             assert_eq!(selector.to_string(), expected);
             assert!(selector.matches(&labels(own)));

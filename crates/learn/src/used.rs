@@ -180,7 +180,7 @@ impl<'w> Index<'w> {
 /// The one group whose selector means these labels.
 fn by_labels(draft: &Draft, end: &End) -> Option<usize> {
     let namespace = end.namespace.as_ref().filter(|_| !end.labels.is_empty())?;
-    let labels = Labels(end.labels.clone());
+    let labels = Labels::from_iter(&end.labels);
     let groups = draft.groups.iter().enumerate();
     let mut means = groups.filter(|(_, group)| {
         group.namespace == *namespace

@@ -84,7 +84,7 @@ fn doors(mut doors: Doors) -> Doors {
 fn namespaces(world: &mut World, objects: &mut Objects) {
     for namespace in std::mem::take(&mut objects.namespaces) {
         match world.namespaces.get_mut(&namespace.name) {
-            Some(known) => known.labels.0.extend(namespace.labels.0),
+            Some(known) => known.labels.extend(namespace.labels.iter()),
             None => {
                 world.namespaces.insert(namespace.name.clone(), namespace);
             }
@@ -331,7 +331,7 @@ fn template_pods(template: &Template, labels: &Labels) -> Vec<Pod> {
                     ("apps.kubernetes.io/pod-index", ordinal.to_string()),
                 ];
                 let own = own.map(|(key, value)| (key.to_owned(), value));
-                pod.labels.0.extend(own);
+                pod.labels.extend(own);
             }
             pod
         })

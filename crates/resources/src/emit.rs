@@ -44,11 +44,11 @@ pub(crate) fn object(kind: &Kind, object: &ObjectRef, extra: &Meta, spec: Value)
     if kind.namespaced {
         metadata.push(("namespace", Value::string(&object.namespace)));
     }
-    if !extra.labels.0.is_empty() {
-        metadata.push(("labels", texts(&extra.labels.0)));
+    if !extra.labels.is_empty() {
+        metadata.push(("labels", texts(extra.labels.iter())));
     }
     if !extra.annotations.is_empty() {
-        metadata.push(("annotations", texts(&extra.annotations)));
+        metadata.push(("annotations", texts(extra.annotations.iter())));
     }
     let value = Value::map([
         ("apiVersion", Value::string(kind.api_version())),
@@ -60,8 +60,8 @@ pub(crate) fn object(kind: &Kind, object: &ObjectRef, extra: &Meta, spec: Value)
 }
 
 /// A map of strings.
-fn texts(map: &BTreeMap<String, String>) -> Value {
-    Value::map(map.iter().map(|(k, v)| (k.clone(), Value::string(v))))
+fn texts(map: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> Value {
+    Value::map(map.map(|(k, v)| (k.as_ref().to_owned(), Value::string(v.as_ref()))))
 }
 
 /// A list of strings.

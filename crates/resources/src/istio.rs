@@ -59,7 +59,7 @@ pub(crate) fn write_workload_selector(
     labels: &Labels,
 ) -> Option<(&'static str, Value)> {
     let written = || (key, Value::map([(inner, write_labels(labels))]));
-    (!labels.0.is_empty()).then(written)
+    (!labels.is_empty()).then(written)
 }
 
 /// Texts without their places.

@@ -30,7 +30,8 @@ pub(crate) fn selector(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Selector {
     let Some(mut fields) = Fields::of(node, "a label selector", out) else {
         return Selector::everything();
     };
-    let mut requirements = Selector::of(labels(&mut fields, "matchLabels", out).0).requirements;
+    let mut requirements =
+        Selector::of(labels(&mut fields, "matchLabels", out).iter()).requirements;
     for item in fields.list("matchExpressions", out) {
         requirements.extend(requirement(item, out));
     }
@@ -116,7 +117,7 @@ fn unknown_operator(text: &str, word: &Spanned<String>) -> Diagnostic {
 
 /// Writes a map of labels.
 pub(crate) fn write_labels(labels: &Labels) -> Value {
-    Value::map(labels.0.iter().map(|(k, v)| (k.clone(), Value::string(v))))
+    Value::map(labels.iter().map(|(k, v)| (k.to_owned(), Value::string(v))))
 }
 
 /// Writes a `LabelSelector`: equalities as `matchLabels`, the rest as `matchExpressions`.
@@ -126,16 +127,14 @@ pub fn write_selector(selector: &Selector) -> Value {
     let mut rest = Vec::new();
     for requirement in &selector.requirements {
         match &requirement.operator {
-            Operator::In(values)
-                if values.len() == 1 && !equal.0.contains_key(&requirement.key) =>
-            {
-                equal.0.insert(requirement.key.clone(), values.concat());
+            Operator::In(values) if values.len() == 1 && !equal.contains_key(&requirement.key) => {
+                equal.insert(requirement.key.clone(), values.concat());
             }
             _ => rest.push(write_requirement(requirement)),
         }
     }
     let mut fields = Vec::new();
-    if !equal.0.is_empty() {
+    if !equal.is_empty() {
         fields.push(("matchLabels", write_labels(&equal)));
     }
     if !rest.is_empty() {

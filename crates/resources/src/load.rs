@@ -525,7 +525,7 @@ fn read_part(
 fn root_selectors(world: &World) -> impl Iterator<Item = Diagnostic> {
     let root = &world.mesh.root_namespace;
     let policies = world.peer_authentications.iter();
-    let ignored = policies.filter(|p| p.object.namespace == *root && !p.selector.0.is_empty());
+    let ignored = policies.filter(|p| p.object.namespace == *root && !p.selector.is_empty());
     ignored.map(|policy| {
         let title = format!("PeerAuthentication {} has no effect", policy.object);
         Diagnostic::warning(codes::ROOT_SELECTOR, title)

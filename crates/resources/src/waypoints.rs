@@ -68,7 +68,7 @@ fn pod(waypoint: &Waypoint, asked: &Labels) -> Pod {
         ("sidecar.istio.io/inject", "false"),
     ];
     let own = own.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    labels.0.extend(own);
+    labels.extend(own);
     let template = Template {
         namespace: namespace.clone(),
         workload: Workload {

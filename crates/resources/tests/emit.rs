@@ -89,7 +89,7 @@ fn object() -> impl Strategy<Value = ObjectRef> {
 }
 
 fn labels() -> impl Strategy<Value = Labels> {
-    btree_map(word(), prop_oneof![word(), Just(String::new())], 0..3).prop_map(Labels)
+    btree_map(word(), prop_oneof![word(), Just(String::new())], 0..3).prop_map(Labels::from_iter)
 }
 
 fn values() -> impl Strategy<Value = Vec<String>> {
@@ -214,7 +214,7 @@ fn peer_authentication() -> impl Strategy<Value = PeerAuthentication> {
         .prop_map(|(object, selector, mode, ports)| PeerAuthentication {
             origin: Origin::default(),
             object,
-            ports: if selector.0.is_empty() {
+            ports: if selector.is_empty() {
                 Default::default()
             } else {
                 ports

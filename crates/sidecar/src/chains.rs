@@ -110,7 +110,7 @@ fn declared(world: &World, pod: &Pod) -> BTreeMap<u16, Declared> {
     let mut ports = BTreeMap::new();
     let own = world.services.iter().filter(|service| {
         service.object.namespace == pod.namespace
-            && !service.selector.0.is_empty()
+            && !service.selector.is_empty()
             && selects(&service.selector, &pod.labels)
     });
     for port in own.flat_map(|service| &service.ports) {

@@ -94,7 +94,7 @@ fn policy<'w>(world: &'w World, client: &Pod, service: &Service) -> Option<&'w D
 
 /// Of the rules of one host, those for the client itself go first; where they have no policy, the others' counts.
 fn chosen<'w>(client: &Pod, rules: &[&'w DestinationRule]) -> Option<&'w DestinationRule> {
-    let for_all = |rule: &DestinationRule| rule.workload_selector.0.is_empty();
+    let for_all = |rule: &DestinationRule| rule.workload_selector.is_empty();
     let for_client = |rule: &DestinationRule| {
         !for_all(rule)
             && rule.object.namespace == client.namespace
@@ -139,7 +139,7 @@ fn most_specific<'w>(
 /// `exportTo`, which a rule for some workloads has not: it stays in its namespace.
 fn visible(rule: &DestinationRule, to: &str) -> bool {
     let own = rule.object.namespace == to;
-    if !rule.workload_selector.0.is_empty() {
+    if !rule.workload_selector.is_empty() {
         return own;
     }
     let names = |word: &String| word == "*" || word == to || (word == "." && own);

@@ -16,7 +16,7 @@ impl Modes {
         let first = |place: &str| {
             let mut all = world.peer_authentications.iter();
             let whole =
-                |p: &&PeerAuthentication| p.object.namespace == place && p.selector.0.is_empty();
+                |p: &&PeerAuthentication| p.object.namespace == place && p.selector.is_empty();
             all.find(whole).and_then(|policy| policy.mode)
         };
         let own = (namespace != root).then(|| first(namespace)).flatten();
@@ -28,7 +28,7 @@ impl Modes {
         let root = &world.mesh.root_namespace;
         let (mut mesh, mut namespace, mut workload) = (None, None, None);
         for policy in &world.peer_authentications {
-            let whole = policy.selector.0.is_empty();
+            let whole = policy.selector.is_empty();
             let level = match (whole, policy.object.namespace == *root) {
                 (true, true) => &mut mesh,
                 (true, false) if policy.object.namespace == pod.namespace => &mut namespace,

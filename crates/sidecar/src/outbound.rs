@@ -267,7 +267,7 @@ pub(crate) fn marked() -> Value {
 /// `outboundTrafficPolicy`: of the Sidecar that counts for the pod, else of the mesh.
 fn outbound_mode(world: &World, client: &Pod) -> OutboundMode {
     let own = |scope: &&SidecarScope| scope.object.namespace == client.namespace;
-    let for_all = |scope: &&SidecarScope| scope.selector.0.is_empty();
+    let for_all = |scope: &&SidecarScope| scope.selector.is_empty();
     let selected =
         |scope: &&SidecarScope| !for_all(scope) && selects(&scope.selector, &client.labels);
     let root = |scope: &&SidecarScope| scope.object.namespace == world.mesh.root_namespace;

@@ -27,8 +27,7 @@ pub(crate) struct Policies<'w> {
 
 /// `matchLabels`: every label is there.
 pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
-    let mut wanted = selector.0.iter();
-    wanted.all(|(key, value)| labels.get(key) == Some(value.as_str()))
+    labels.include(selector)
 }
 
 impl<'w> Policies<'w> {

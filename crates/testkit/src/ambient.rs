@@ -132,17 +132,17 @@ pub fn ambient_world() -> impl Strategy<Value = World> {
             }
             let gateway = pod.proxy == Proxy::Gateway && asks.is_some();
             let name = gateway.then_some((GATEWAY, "gw"));
-            pod.labels.0.extend(Labels::from_iter(name).0);
-            pod.labels.0.extend(asks.unwrap_or_default().0);
+            pod.labels.extend(name);
+            pod.labels.extend(asks.unwrap_or_default().iter());
         }
         for (namespace, asks) in world.namespaces.values_mut().zip(of_namespaces) {
-            namespace.labels.0.extend(asks.0);
+            namespace.labels.extend(asks.iter());
         }
         for (service, asks) in world.services.iter_mut().zip(of_services) {
             service.labels = asks;
         }
         for (policy, targets) in world.authorization_policies.iter_mut().zip(targets) {
-            if policy.selector.0.is_empty() {
+            if policy.selector.is_empty() {
                 policy.targets = targets;
             }
         }
@@ -179,7 +179,7 @@ fn capture(pod: &mut Pod, proxy: Proxy) {
         (proxy, _) => proxy,
     };
     let mode = ("istio.io/dataplane-mode", "ambient");
-    pod.labels.0.insert(mode.0.to_owned(), mode.1.to_owned());
+    pod.labels.insert(mode.0, mode.1);
 }
 
 /// Rules on port 9000 become rules on the port of tunnels.

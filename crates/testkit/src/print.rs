@@ -104,7 +104,7 @@ fn object(
     if !namespace.is_empty() {
         metadata.push(("namespace", Value::string(namespace)));
     }
-    if !labels.0.is_empty() {
+    if !labels.is_empty() {
         metadata.push(("labels", texts(labels)));
     }
     let mut annotations = annotations
@@ -125,7 +125,7 @@ fn object(
 }
 
 fn texts(labels: &Labels) -> Value {
-    Value::map(labels.0.iter().map(|(k, v)| (k.clone(), Value::string(v))))
+    Value::map(labels.iter().map(|(k, v)| (k.to_owned(), Value::string(v))))
 }
 
 fn pod(pod: &Pod) -> Value {
@@ -133,7 +133,7 @@ fn pod(pod: &Pod) -> Value {
     if pod.phase == Phase::ScaledToZero {
         // The selector may not be empty, and no policy asks for this label.
         let mut labels = pod.labels.clone();
-        labels.0.insert("workload".to_owned(), pod.name.clone());
+        labels.insert("workload", &pod.name);
         let template = Value::map([
             ("metadata", Value::map([("labels", texts(&labels))])),
             ("spec", pod_spec(pod)),

@@ -119,7 +119,7 @@ fn strict(world: &mut World) {
 /// of them be in force for every caller and say something else than auto mTLS would.
 fn served(world: &mut World) {
     let enrolled =
-        |pod: &&Pod| matches!(pod.proxy, Proxy::Sidecar { .. }) && !pod.labels.0.is_empty();
+        |pod: &&Pod| matches!(pod.proxy, Proxy::Sidecar { .. }) && !pod.labels.is_empty();
     let pods: Vec<&Pod> = world.pods.iter().filter(enrolled).collect();
     for (service, pod) in world.services.iter_mut().zip(pods.iter().cycle()) {
         service.object.namespace.clone_from(&pod.namespace);

@@ -301,7 +301,7 @@ fn peer_authentication() -> impl Strategy<Value = PeerAuthentication> {
         |(namespace, selector, mode, ports)| PeerAuthentication {
             origin: Origin::default(),
             object: ObjectRef::new(namespace, "auth"),
-            ports: if selector.0.is_empty() {
+            ports: if selector.is_empty() {
                 Default::default()
             } else {
                 ports
@@ -460,7 +460,7 @@ fn authorization_policy() -> impl Strategy<Value = AuthorizationPolicy> {
                 AuthorizationPolicy {
                     origin: Origin::default(),
                     object: ObjectRef::new(namespace, "authz"),
-                    targets: if target_refs && selector.0.is_empty() {
+                    targets: if target_refs && selector.is_empty() {
                         vec![PolicyTarget::Service("web".to_owned())]
                     } else {
                         Vec::new()
@@ -617,8 +617,7 @@ pub fn world() -> impl Strategy<Value = World> {
         world.mesh.auto_mtls = auto_mtls;
         number_names(&mut world);
         for (name, mut labels) in NAMESPACES.into_iter().zip(namespace_labels) {
-            let key = "kubernetes.io/metadata.name".to_owned();
-            labels.0.insert(key, name.to_owned());
+            labels.insert("kubernetes.io/metadata.name", name);
             let namespace = Namespace {
                 origin: Origin::default(),
                 name: name.to_owned(),
@@ -636,7 +635,7 @@ fn aim(pods: &[Pod], services: &mut [Service], rules: &mut [DestinationRule], ai
     for (service, aim) in services.iter_mut().zip(for_services) {
         if let Some(pod) = pods.get(aim.index(pods.len() + 1)) {
             service.object.namespace.clone_from(&pod.namespace);
-            if !pod.labels.0.is_empty() {
+            if !pod.labels.is_empty() {
                 service.selector = pod.labels.clone();
             }
         }

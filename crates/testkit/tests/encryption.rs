@@ -23,9 +23,9 @@ const WORLDS: u32 = 1_000;
 const LEAST: usize = 30;
 
 fn party(pod: &Pod) -> Party {
-    let requirements = pod.labels.0.iter().map(|(key, value)| LabelRequirement {
-        key: key.clone(),
-        operator: Operator::In(vec![value.clone()]),
+    let requirements = pod.labels.iter().map(|(key, value)| LabelRequirement {
+        key: key.to_owned(),
+        operator: Operator::In(vec![value.to_owned()]),
     });
     Party {
         name: pod.workload.name.clone(),

@@ -83,7 +83,7 @@ fn make_rules_matter(world: &mut World) {
         pod.phase = Phase::Live;
         pod.host_group = false;
         let name = pod.name.clone();
-        pod.labels.0.insert("pod".to_owned(), name);
+        pod.labels.insert("pod", name);
         pod.proxy = Proxy::Sidecar {
             inbound: InboundCapture {
                 bypass: PortSet::empty(),

@@ -77,7 +77,7 @@ impl Trial {
 
     /// The ports of a Service that lead somewhere. Pods on the host network have no place of their own.
     fn ports(&self, world: &World, service: &Service) -> Vec<Published> {
-        if service.headless || service.selector.0.is_empty() {
+        if service.headless || service.selector.is_empty() {
             return Vec::new();
         }
         let behind: Vec<PodId> = world
@@ -243,8 +243,7 @@ impl Call<'_> {
 
 /// `v1 Service, .spec.selector`: every pair must be there.
 fn selects(service: &Service, labels: &Labels) -> bool {
-    let mut wanted = service.selector.0.iter();
-    wanted.all(|(key, value)| labels.get(key) == Some(value))
+    labels.include(&service.selector)
 }
 
 /// What the reference says of a call once it is translated.

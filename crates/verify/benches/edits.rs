@@ -249,7 +249,7 @@ fn namespaces(world: &World) -> Vec<Edit> {
         let mut teams = all.iter().filter_map(|(_, labels)| labels.get("team"));
         let mut new: Labels = (*old).clone();
         if let Some(team) = teams.find(|team| Some(*team) != old.get("team")) {
-            new.0.insert("team".to_owned(), team.to_owned());
+            new.insert("team", team);
         }
         let set = |labels: &Labels| Edit::SetNamespace {
             name: (*name).clone(),
@@ -268,7 +268,7 @@ fn unread(world: &World) -> Vec<Edit> {
         .collect();
     let edits = some(&all).flat_map(|(name, old)| {
         let mut new: Labels = (*old).clone();
-        new.0.insert("cost-centre".to_owned(), "7".to_owned());
+        new.insert("cost-centre", "7");
         [new, (*old).clone()].map(|labels| Edit::SetNamespace {
             name: (*name).clone(),
             labels,

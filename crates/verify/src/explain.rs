@@ -92,7 +92,7 @@ fn describe_pod(pod: &Pod) -> String {
         pod.object(),
         pod.workload.kind,
         pod.workload.name,
-        if pod.labels.0.is_empty() {
+        if pod.labels.is_empty() {
             "none".to_owned()
         } else {
             pod.labels.to_string()
@@ -321,8 +321,8 @@ fn rule(world: &World, flow: &Flow, direction: Direction, object: &str) -> Strin
             format!("{{ipBlock: {{cidr: {address}/{bits}}}}}")
         }
         Endpoint::Pod(_) => end_pod(world, peer_end).map_or_else(String::new, |pod| {
-            let labels = pod.labels.0.iter();
-            let labels = labels.filter(|(key, _)| !PASSING.contains(&key.as_str()));
+            let labels = pod.labels.iter();
+            let labels = labels.filter(|(key, _)| !PASSING.contains(key));
             let labels = labels.map(|(k, v)| format!("{k}: {v:?}"));
             format!(
                 "{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {}}}}}, podSelector: {{matchLabels: {{{}}}}}}}",

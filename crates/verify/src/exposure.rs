@@ -64,7 +64,7 @@ fn facts(pod: &Pod) -> Vec<Fact> {
         name: name.to_owned(),
         value,
     };
-    let labels = match pod.labels.0.is_empty() {
+    let labels = match pod.labels.is_empty() {
         true => "none".to_owned(),
         false => pod.labels.to_string(),
     };

@@ -430,10 +430,7 @@ fn a_namespace_that_joins_later() {
     let mut world = under_alone(&intent, "default");
     world.ensure_namespace("new");
     if let Some(namespace) = world.namespaces.get_mut("new") {
-        namespace
-            .labels
-            .0
-            .insert("zone".to_owned(), "system".to_owned());
+        namespace.labels.insert("zone", "system");
     }
     let stranger = world
         .pods

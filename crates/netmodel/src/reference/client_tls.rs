@@ -97,7 +97,7 @@ pub(super) fn doors<'w>(
     for service in world.services() {
         // A Service without a selector selects nothing.
         let leads = service.object.namespace == receiver.namespace
-            && !service.selector.0.is_empty()
+            && !service.selector.is_empty()
             && matches(&service.selector, &receiver.labels);
         if !leads {
             continue;
@@ -184,7 +184,7 @@ fn rule_for<'w>(
 /// selector are one, whose first traffic policy counts; without any it has that of the rules for all.
 fn for_caller<'w>(rules: &[&'w DestinationRule], caller: &Pod) -> Option<&'w DestinationRule> {
     let mut selected = rules.iter().filter(|rule| {
-        let some = !rule.workload_selector.0.is_empty();
+        let some = !rule.workload_selector.is_empty();
         some && rule.object.namespace == caller.namespace
             && matches(&rule.workload_selector, &caller.labels)
     });
@@ -196,7 +196,7 @@ fn for_caller<'w>(rules: &[&'w DestinationRule], caller: &Pod) -> Option<&'w Des
     });
     let mut for_all = rules
         .iter()
-        .filter(|rule| rule.workload_selector.0.is_empty());
+        .filter(|rule| rule.workload_selector.is_empty());
     of_caller
         .or_else(|| for_all.find(|rule| has_policy(rule)))
         .copied()
@@ -243,7 +243,7 @@ fn host_fits(pattern: &str, host: &str) -> bool {
 /// `exportTo`: everywhere if empty or `*`, the rule's own namespace for `.`, else the named ones. A rule with a
 /// `workloadSelector` stays in its namespace (`istio, push_context.go, setDestinationRules`).
 fn is_exported(rule: &DestinationRule, to: &str) -> bool {
-    if !rule.workload_selector.0.is_empty() {
+    if !rule.workload_selector.is_empty() {
         return rule.object.namespace == to;
     }
     rule.export_to.is_empty()

@@ -36,7 +36,7 @@ pub(super) fn of_namespace(world: View<'_>, namespace: &str) -> MtlsMode {
     for place in [root, namespace] {
         let oldest = world
             .peer_authentications()
-            .find(|p| p.object.namespace == place && p.selector.0.is_empty());
+            .find(|p| p.object.namespace == place && p.selector.is_empty());
         mode = oldest.and_then(|policy| policy.mode).unwrap_or(mode);
     }
     mode
@@ -71,14 +71,14 @@ fn levels<'w>(world: View<'w>, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3]
     let oldest = |wanted: &dyn Fn(&PeerAuthentication) -> bool| {
         world.peer_authentications().find(|p| wanted(p))
     };
-    let mesh = oldest(&|p| p.object.namespace == root && p.selector.0.is_empty());
+    let mesh = oldest(&|p| p.object.namespace == root && p.selector.is_empty());
     let namespace = oldest(&|p| {
-        p.object.namespace == pod.namespace && p.object.namespace != root && p.selector.0.is_empty()
+        p.object.namespace == pod.namespace && p.object.namespace != root && p.selector.is_empty()
     });
     let workload = oldest(&|p| {
         p.object.namespace == pod.namespace
             && p.object.namespace != root
-            && !p.selector.0.is_empty()
+            && !p.selector.is_empty()
             && matches(&p.selector, &pod.labels)
     });
     [mesh, namespace, workload]
@@ -106,8 +106,5 @@ fn cause(mode: MtlsMode, by: Option<&PeerAuthentication>, port: u16) -> Cause {
 
 /// `selector.matchLabels`: every label is there.
 pub(super) fn matches(selector: &Labels, labels: &Labels) -> bool {
-    selector
-        .0
-        .iter()
-        .all(|(key, value)| labels.get(key) == Some(value.as_str()))
+    labels.include(selector)
 }

@@ -166,7 +166,7 @@ fn check_tls(node: Node<'_>, protocol: &str, tls: Option<&Tls>, out: &mut Vec<Di
 #[must_use]
 pub fn write(gateway: &Gateway, extra: &Meta) -> Value {
     let mut spec = Vec::new();
-    if !gateway.selector.0.is_empty() {
+    if !gateway.selector.is_empty() {
         spec.push(("selector", write_labels(&gateway.selector)));
     }
     let servers = gateway.servers.iter().enumerate();

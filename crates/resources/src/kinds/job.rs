@@ -47,8 +47,9 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     let mut shape = shape?;
     // The job controller labels its pods with the Job's name.
     for key in ["batch.kubernetes.io/job-name", "job-name"] {
-        let name = head.object.name.clone();
-        shape.labels.0.entry(key.to_owned()).or_insert(name);
+        if !shape.labels.contains_key(key) {
+            shape.labels.insert(key, &head.object.name);
+        }
     }
     let at_zero = parallel == 0 || suspended;
     Some(workload::add(

@@ -27,7 +27,7 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     fields.ignore(&["spec", "status"]);
     let name = head.object.name.clone();
     let mut labels = head.labels.clone();
-    let written = labels.0.insert(NAME_LABEL.to_owned(), name.clone());
+    let written = labels.insert(NAME_LABEL, &name);
     if let Some(written) = written.filter(|written| *written != name) {
         out.push(
             Diagnostic::warning(

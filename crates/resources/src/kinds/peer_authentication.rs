@@ -35,7 +35,7 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
     if let Some(mut spec) = fields.map("spec", "the spec of a PeerAuthentication", out) {
         policy.selector = istio::workload_selector(&mut spec, "selector", "matchLabels", out);
         policy.mode = mtls(spec.map("mtls", "mtls", out), out);
-        policy.ports = ports(&mut spec, policy.selector.0.is_empty(), out);
+        policy.ports = ports(&mut spec, policy.selector.is_empty(), out);
         spec.finish(out);
     }
     fields.ignore(&["status"]);

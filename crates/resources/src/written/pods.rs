@@ -81,7 +81,7 @@ fn workload(node: Node<'_>, kind: &str) -> Option<WrittenWorkload> {
     let pairs = labels.entries();
     let pairs = pairs.filter_map(|(key, value)| Some((key.text, value.as_str()?)));
     let selector_labels = Labels::from_iter(pairs);
-    (!selector_labels.0.is_empty()).then_some(WrittenWorkload {
+    (!selector_labels.is_empty()).then_some(WrittenWorkload {
         kind: kind.to_owned(),
         object: reference(node)?,
         span: selector.span(),

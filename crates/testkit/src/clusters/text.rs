@@ -201,7 +201,7 @@ fn object(
 }
 
 fn namespace_object(name: &str, labels: &Labels) -> Value {
-    let labels = Value::map(labels.0.iter().map(|(k, v)| (k.clone(), text_value(v))));
+    let labels = Value::map(labels.iter().map(|(k, v)| (k.to_owned(), text_value(v))));
     let rest = [
         (
             "spec",

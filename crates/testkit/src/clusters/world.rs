@@ -144,7 +144,7 @@ fn pod(shape: &Shape, index: usize, templates: &[Arc<Template>]) -> Pod {
     };
     if shape.unique_labels {
         let (key, value) = own_label(index);
-        pod.labels.0.insert(key.to_owned(), value);
+        pod.labels.insert(key, value);
     }
     pod
 }

@@ -41,19 +41,15 @@ pub fn mtls(world: &World, flow: &Flow) -> Outcome {
     };
     let namespace = receiver.namespace.clone();
     let led = (String::from("lab"), String::from("receiver"));
-    receiver.labels.0.insert(led.0.clone(), led.1.clone());
+    receiver.labels.insert(led.0.clone(), led.1.clone());
     let labels = receiver.labels.clone();
     let named = receiver.named_ports.clone();
     let object = || ObjectRef::new(namespace.clone(), "lab");
     let origin = Origin::default();
     let leads = |service: &Service| {
         service.object.namespace == namespace
-            && !service.selector.0.is_empty()
-            && service
-                .selector
-                .0
-                .iter()
-                .all(|(k, v)| labels.get(k) == Some(v))
+            && !service.selector.is_empty()
+            && labels.include(&service.selector)
             && service.ports.iter().any(|port| match &port.target {
                 TargetPort::Number(number) => *number == flow.port,
                 TargetPort::Name(name) => {

@@ -23,7 +23,7 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
     let services = world.services.iter();
     for port in services
         .filter(|service| {
-            let some = !service.selector.0.is_empty();
+            let some = !service.selector.is_empty();
             some && service.object.namespace == pod.namespace && selects(&service.selector, pod)
         })
         .flat_map(|service| &service.ports)
@@ -58,8 +58,7 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
 }
 
 fn selects(selector: &Labels, pod: &Pod) -> bool {
-    let mut wanted = selector.0.iter();
-    wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+    pod.labels.include(selector)
 }
 
 /// The port of a pod that a Service's target means there.

@@ -61,10 +61,9 @@ fn rules<'w>(world: &'w World, pod: &'w Pod) -> impl Iterator<Item = &'w Authori
 #[must_use]
 pub fn declares_http(world: &World, pod: &Pod, port: u16) -> bool {
     let doors = world.services.iter().filter(|service| {
-        let mut selector = service.selector.0.iter();
         service.object.namespace == pod.namespace
-            && !service.selector.0.is_empty()
-            && selector.all(|(key, value)| pod.labels.get(key) == Some(value))
+            && !service.selector.is_empty()
+            && pod.labels.include(&service.selector)
     });
     let leads = |target: &TargetPort| match target {
         TargetPort::Number(number) => *number == port,

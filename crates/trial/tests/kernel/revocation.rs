@@ -303,10 +303,7 @@ fn server(trial: &Trial, family: usize) -> SocketAddr {
 /// `pod-2` is no friend any more.
 fn without(base: &World) -> World {
     let mut world = base.clone();
-    world.pods[2]
-        .labels
-        .0
-        .insert("role".to_owned(), "stranger".to_owned());
+    world.pods[2].labels.insert("role", "stranger");
     world
 }
 

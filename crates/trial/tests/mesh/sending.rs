@@ -57,10 +57,9 @@ fn doors(world: &World, receivers: &[PodId]) -> Vec<Door> {
     for receiver in receivers {
         let pod = world.pod(*receiver).unwrap();
         let leads = |service: &Service| {
-            let mut selector = service.selector.0.iter();
             service.object.namespace == pod.namespace
-                && !service.selector.0.is_empty()
-                && selector.all(|(key, value)| pod.labels.get(key) == Some(value))
+                && !service.selector.is_empty()
+                && pod.labels.include(&service.selector)
         };
         for (service, of) in world.services.iter().enumerate().filter(|(_, s)| leads(s)) {
             for (port, its) in of.ports.iter().enumerate() {

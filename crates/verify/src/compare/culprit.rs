@@ -262,12 +262,10 @@ fn relabelled((a, b): (&World, &World), (x, y): (&Flow, &Flow)) -> Vec<Place> {
 
 /// Labels that controllers make up for each pod tell nothing.
 fn same_labels(old: &Pod, new: &Pod) -> bool {
-    let kept = |pod: &Pod| {
-        let labels = pod.labels.0.clone().into_iter();
-        let own = |key: &str| !key.ends_with("-hash") && !key.ends_with("pod-name");
-        labels.filter(|(key, _)| own(key)).collect::<Vec<_>>()
-    };
-    kept(old) == kept(new)
+    let own = |key: &str| !key.ends_with("-hash") && !key.ends_with("pod-name");
+    let kept = |(key, _): &(&str, &str)| own(key);
+    let (old, new) = (old.labels.iter(), new.labels.iter());
+    old.filter(kept).eq(new.filter(kept))
 }
 
 fn pod(world: &World, end: Endpoint) -> Option<&Pod> {

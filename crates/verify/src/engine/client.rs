@@ -88,12 +88,12 @@ pub(super) fn target(target: &TargetPort, pod: &Pod) -> Vec<u16> {
 
 /// A Service without selector selects nothing.
 pub(super) fn selects(selector: &Labels, labels: &Labels) -> bool {
-    !selector.0.is_empty() && subset(selector, labels)
+    !selector.is_empty() && subset(selector, labels)
 }
 
 /// `matchLabels` as Istio reads it.
 pub(super) fn subset(selector: &Labels, labels: &Labels) -> bool {
-    selector.0.iter().all(|(k, v)| labels.get(k) == Some(v))
+    labels.include(selector)
 }
 
 /// The TCP ports of every Service that leads to a pod, on the pod.
@@ -134,7 +134,7 @@ fn of_namespace<'w>(
     let visible = |rule: &&DestinationRule| {
         let at_home = rule.object.namespace == client.namespace;
         let mut names = rule.export_to.iter();
-        match rule.workload_selector.0.is_empty() {
+        match rule.workload_selector.is_empty() {
             // One for some workloads is for those of its own namespace.
             false => at_home,
             true if rule.export_to.is_empty() => true,
@@ -160,7 +160,7 @@ fn of_namespace<'w>(
 fn of_client<'w>(rules: &[&'w DestinationRule], client: &Pod) -> Option<&'w DestinationRule> {
     let says = |rule: &&&DestinationRule| rule.tls.is_some() || !rule.ports.is_empty();
     let (for_all, for_some): (Vec<&DestinationRule>, Vec<&DestinationRule>) =
-        rules.iter().partition(|r| r.workload_selector.0.is_empty());
+        rules.iter().partition(|r| r.workload_selector.is_empty());
     let own = for_some.iter().find(|r| {
         r.object.namespace == client.namespace && subset(&r.workload_selector, &client.labels)
     });

@@ -151,9 +151,9 @@ pub(super) struct Seen<'r> {
 }
 
 impl Seen<'_> {
-    fn labels<'p>(&self, pod: &'p Pod) -> impl Iterator<Item = (&'p String, &'p String)> {
+    fn labels<'p>(&self, pod: &'p Pod) -> impl Iterator<Item = (&'p str, &'p str)> {
         let told = |key: &str| !PER_POD_KEYS.contains(&key) || self.read.contains(key);
-        pod.labels.0.iter().filter(move |(key, _)| told(key))
+        pod.labels.iter().filter(move |(key, _)| told(key))
     }
 
     pub(super) fn hash(&self, pod: &Pod, places: &[Place]) -> u64 {
@@ -428,7 +428,7 @@ fn keys_read(world: &World) -> impl Iterator<Item = &str> {
         .chain(world.destination_rules.iter().map(|r| &r.workload_selector))
         .chain(world.sidecars.iter().map(|s| &s.selector))
         .chain(world.gateways.iter().map(|g| &g.selector));
-    requirements.chain(maps.flat_map(|labels| labels.0.keys().map(String::as_str)))
+    requirements.chain(maps.flat_map(|labels| labels.keys()))
 }
 
 /// `ipBlocks`, `remoteIpBlocks` and the address conditions of an AuthorizationPolicy.

@@ -46,7 +46,7 @@ impl LabelIndex {
 
     /// Adds a member. Cost: its labels.
     pub(crate) fn insert(&mut self, member: u32, labels: &Labels) {
-        for (key, value) in &labels.0 {
+        for (key, value) in labels.iter() {
             if let Some(key) = self.keys.get_mut(key) {
                 key.members.insert(member);
                 if let Some(members) = key.values.get_mut(value) {
@@ -100,8 +100,8 @@ impl Key {
         }
         if base.intersection_len(&self.members) < values.len() as u64 {
             let has = |member: &u32| {
-                let value = labels(*member).and_then(|l| l.0.get(name));
-                value.is_some_and(|v| values.contains(v))
+                let value = labels(*member).and_then(|l| l.get(name));
+                value.is_some_and(|v| values.iter().any(|value| value == v))
             };
             return (base & &self.members).into_iter().filter(has).collect();
         }

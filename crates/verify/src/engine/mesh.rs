@@ -428,7 +428,7 @@ pub(super) fn plaintext(world: &World, pod: &Pod, port: u16) -> Judgement {
 pub(super) fn namespace_mode(world: &World, namespace: &str) -> Option<MtlsMode> {
     let whole = |place: &str| {
         let mut all = world.peer_authentications.iter();
-        let first = all.find(|p| p.selector.0.is_empty() && p.object.namespace == place);
+        let first = all.find(|p| p.selector.is_empty() && p.object.namespace == place);
         first.and_then(|p| p.mode)
     };
     whole(namespace).or_else(|| whole(&world.mesh.root_namespace))
@@ -441,7 +441,7 @@ fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3
     for policy in &world.peer_authentications {
         let here = policy.object.namespace == pod.namespace;
         let in_root = policy.object.namespace == *root;
-        let slot = match (policy.selector.0.is_empty(), in_root, here) {
+        let slot = match (policy.selector.is_empty(), in_root, here) {
             (true, true, _) => &mut mesh,
             (true, false, true) => &mut namespace,
             (false, false, true) if client::subset(&policy.selector, &pod.labels) => &mut workload,

@@ -75,9 +75,9 @@ fn own_label(cx: &Context<'_>, own: EndpointId, others: &[EndpointId]) -> Option
         "statefulset.kubernetes.io/pod-name",
         "apps.kubernetes.io/pod-index",
     ];
-    let mut labels = cx.engine.pod(own)?.labels.0.iter();
+    let mut labels = cx.engine.pod(own)?.labels.iter();
     let (key, value) = labels.find(|(key, value)| {
-        !generated.contains(&key.as_str())
+        !generated.contains(key)
             && others.iter().all(|e| {
                 let pod = cx.engine.pod(*e);
                 pod.is_none_or(|pod| pod.labels.get(key) != Some(value))

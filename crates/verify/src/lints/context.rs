@@ -297,13 +297,10 @@ impl<'a> Context<'a> {
 
     /// The pods behind a Service, live and selectable by it.
     pub(super) fn behind(&self, service: &Service) -> Vec<EndpointId> {
-        if service.selector.0.is_empty() {
+        if service.selector.is_empty() {
             return Vec::new();
         }
-        let wanted = |pod: &Pod| {
-            let mut pairs = service.selector.0.iter();
-            pairs.all(|(key, value)| pod.labels.get(key) == Some(value))
-        };
+        let wanted = |pod: &Pod| pod.labels.include(&service.selector);
         let here = self.pods_in(&service.object.namespace).iter().copied();
         here.filter(|e| {
             let pod = self.engine.pod(*e);
@@ -578,9 +575,8 @@ impl<'a> Context<'a> {
         let all = self.sidecars().iter().copied();
         all.filter(|e| {
             self.engine.pod(*e).is_some_and(|pod| {
-                let mut wanted = selector.0.iter();
                 (everywhere || pod.template.namespace == object.namespace)
-                    && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+                    && pod.labels.include(selector)
             })
         })
         .collect()

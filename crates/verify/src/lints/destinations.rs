@@ -60,12 +60,8 @@ pub(super) fn undeclared(pod: &Pod, protocol: Protocol, port: u16) -> bool {
 /// The Services in front of a pod.
 pub(super) fn services<'a>(cx: &Context<'a>, pod: &Pod) -> Vec<&'a palisade_netmodel::Service> {
     let here = cx.services_in(&pod.template.namespace).iter().copied();
-    here.filter(|service| {
-        let mut wanted = service.selector.0.iter();
-        !service.selector.0.is_empty()
-            && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
-    })
-    .collect()
+    here.filter(|service| !service.selector.is_empty() && pod.labels.include(&service.selector))
+        .collect()
 }
 
 /// The pod's port behind a Service's port of the same number, if that is another number, and no

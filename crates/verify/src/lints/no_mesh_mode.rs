@@ -20,7 +20,7 @@ fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let set = |namespace: &str| {
         let mut policies = cx.world.peer_authentications.iter();
         policies
-            .any(|p| p.object.namespace == namespace && p.selector.0.is_empty() && p.mode.is_some())
+            .any(|p| p.object.namespace == namespace && p.selector.is_empty() && p.mode.is_some())
     };
     if set(root) {
         return Vec::new();

@@ -49,7 +49,7 @@ fn is_strict(cx: &Context<'_>, namespace: &str) -> bool {
     let mode = |wanted: &str| {
         let mut policies = cx.world.peer_authentications.iter();
         policies
-            .find(|p| p.object.namespace == wanted && p.selector.0.is_empty())?
+            .find(|p| p.object.namespace == wanted && p.selector.is_empty())?
             .mode
     };
     let root = &cx.world.mesh.root_namespace;

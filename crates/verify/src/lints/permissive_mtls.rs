@@ -98,9 +98,9 @@ fn stricter<'a>(cx: &Context<'a>, policy: &PeerAuthentication) -> Option<&'a Pee
     let root = &cx.world.mesh.root_namespace;
     cx.world.peer_authentications.iter().find(|other| {
         let same_namespace = other.object.namespace == policy.object.namespace;
-        let wider = other.selector.0.is_empty()
+        let wider = other.selector.is_empty()
             && (other.object.namespace == *root || same_namespace)
-            && (!policy.selector.0.is_empty() || !same_namespace);
+            && (!policy.selector.is_empty() || !same_namespace);
         wider && other.mode == Some(MtlsMode::Strict)
     })
 }

@@ -69,9 +69,7 @@ fn without_proxy(cx: &Context<'_>) -> Vec<Diagnostic> {
             .iter()
             .filter_map(|e| cx.engine.pod(*e));
         let acts = here.any(|pod| {
-            let mut wanted = selector.0.iter();
-            !matches!(pod.template.proxy, Proxy::None { .. })
-                && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+            !matches!(pod.template.proxy, Proxy::None { .. }) && pod.labels.include(selector)
         });
         if !acts {
             out.push(
@@ -120,10 +118,7 @@ pub(super) fn near(
             requirement.key
         ));
     }
-    let keys: BTreeSet<&str> = pods
-        .iter()
-        .flat_map(|pod| pod.labels.0.keys().map(String::as_str))
-        .collect();
+    let keys: BTreeSet<&str> = pods.iter().flat_map(|pod| pod.labels.keys()).collect();
     let key = did_you_mean(&requirement.key, keys)?;
     Some(format!("write the key `{key}`, which is there"))
 }

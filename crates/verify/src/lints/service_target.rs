@@ -21,13 +21,10 @@ pub(super) const LINT: Lint = Lint {
 fn check(cx: &Context<'_>) -> Vec<Diagnostic> {
     let mut out = Vec::new();
     for service in &cx.world.services {
-        if service.selector.0.is_empty() {
+        if service.selector.is_empty() {
             continue;
         }
-        let has_labels = |pod: &palisade_netmodel::Pod| {
-            let mut wanted = service.selector.0.iter();
-            wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
-        };
+        let has_labels = |pod: &palisade_netmodel::Pod| pod.labels.include(&service.selector);
         let here = cx
             .pods_in(&service.object.namespace)
             .iter()
@@ -98,10 +95,10 @@ fn selects_nothing(cx: &Context<'_>, service: &Service) -> Option<Diagnostic> {
                 service.selector
             ),
         );
-    for (key, value) in &service.selector.0 {
+    for (key, value) in service.selector.iter() {
         let requirement = LabelRequirement {
-            key: key.clone(),
-            operator: Operator::In(vec![value.clone()]),
+            key: key.to_owned(),
+            operator: Operator::In(vec![value.to_owned()]),
         };
         if let Some(advice) = near(cx, namespace, &requirement) {
             finding = finding.help(advice);

@@ -27,11 +27,7 @@ fn judge(cx: &Context<'_>, workload: &WrittenWorkload) -> Option<Diagnostic> {
         let made_by = &pod.template.workload;
         // A bare pod is adopted, or of a controller that the input does not show.
         let other = made_by.name != workload.object.name || made_by.kind != workload.kind;
-        let mut wanted = workload.selector.0.iter();
-        other
-            && made_by.kind != "Pod"
-            && !pod.host_group
-            && wanted.all(|(key, value)| pod.labels.get(key) == Some(value))
+        other && made_by.kind != "Pod" && !pod.host_group && pod.labels.include(&workload.selector)
     };
     let others: Vec<_> = here
         .filter(|e| cx.engine.pod(*e).is_some_and(is_others))

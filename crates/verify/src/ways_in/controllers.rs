@@ -148,11 +148,6 @@ pub(super) fn of_api_gateway(world: &World, gateway: &ApiGateway) -> Found {
 
 /// The pods that an Istio Gateway selects, in any namespace.
 pub(super) fn of_istio_gateway(world: &World, gateway: &Gateway) -> Found {
-    let labels = &gateway.selector.0;
-    let pods = with(world, |pod| {
-        labels
-            .iter()
-            .all(|(key, value)| pod.labels.get(key) == Some(value))
-    });
+    let pods = with(world, |pod| pod.labels.include(&gateway.selector));
     present(pods, &format!("Gateway `{}`", gateway.object))
 }

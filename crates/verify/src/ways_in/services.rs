@@ -59,7 +59,7 @@ impl<'w> Services<'w> {
         if service.publication.kind == ServiceType::ExternalName {
             return vec![nothing(external_name(service))];
         }
-        let found = if service.selector.0.is_empty() {
+        let found = if service.selector.is_empty() {
             self.listed(service, port)
         } else {
             self.selected(service, port)
@@ -67,7 +67,7 @@ impl<'w> Services<'w> {
         if !found.is_empty() {
             return found;
         }
-        vec![nothing(if service.selector.0.is_empty() {
+        vec![nothing(if service.selector.is_empty() {
             "the Service selects no pods, and no EndpointSlice says where it leads".to_owned()
         } else {
             format!(
@@ -80,8 +80,7 @@ impl<'w> Services<'w> {
     /// The pods that the selector takes, those that behave alike together.
     fn selected(&self, service: &Service, port: &ServicePort) -> Vec<Backing> {
         let pods = self.pods_of.get(service.object.namespace.as_str());
-        let labels = service.selector.0.iter();
-        let selects = |pod: &Pod| labels.clone().all(|(k, v)| pod.labels.get(k) == Some(v));
+        let selects = |pod: &Pod| pod.labels.include(&service.selector);
         let mut groups: BTreeMap<_, Vec<PodId>> = BTreeMap::new();
         for id in pods.into_iter().flatten() {
             let Some(pod) = self.world.pod(*id).filter(|pod| selects(pod)) else {

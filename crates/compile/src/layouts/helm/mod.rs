@@ -148,9 +148,8 @@ fn also(
         if let Some(namespace) = world.namespaces.get(usual) {
             out.ensure_namespace(alias);
             if let Some(copy) = out.namespaces.get_mut(alias) {
-                let own = copy.labels.clone();
-                copy.labels.clone_from(&namespace.labels);
-                copy.labels.0.extend(own.0);
+                let own = std::mem::replace(&mut copy.labels, namespace.labels.clone());
+                copy.labels.extend(own.iter());
             }
         }
         for pod in world.pods.iter().filter(|p| p.namespace == *usual) {

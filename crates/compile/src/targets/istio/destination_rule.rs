@@ -64,16 +64,12 @@ fn flows_to_bypassed(mesh: &Mesh<'_>, component: &Component) -> Vec<(String, u16
 /// The Services with a port that leads to this port of the component's pods.
 fn services_to<'w>(component: &Component, port: u16, world: &'w World) -> Vec<(&'w Service, u16)> {
     let own = |service: &&Service| {
-        !service.selector.0.is_empty()
+        !service.selector.is_empty()
             && service.object.namespace == component.namespace
             && world.pods.iter().any(|pod| {
                 pod.namespace == component.namespace
                     && component.selector.matches(&pod.labels)
-                    && service
-                        .selector
-                        .0
-                        .iter()
-                        .all(|(k, v)| pod.labels.get(k) == Some(v))
+                    && pod.labels.include(&service.selector)
             })
     };
     let mut out = Vec::new();

@@ -129,7 +129,7 @@ fn entry_port(mesh: &Mesh<'_>, component: &Component, port: u16) -> u16 {
         .world
         .services
         .iter()
-        .filter(|s| s.object.namespace == component.namespace && !s.selector.0.is_empty())
+        .filter(|s| s.object.namespace == component.namespace && !s.selector.is_empty())
         .filter(|s| {
             let all = |labels: &std::collections::BTreeMap<String, String>| {
                 labels

@@ -232,14 +232,18 @@ impl Live {
     }
 
     pub(super) fn read_labels<'s>(&mut self, selectors: impl Iterator<Item = &'s Selector>) {
-        self.read(selectors.flat_map(|s| &s.requirements).map(|r| &r.key));
+        self.read(
+            selectors
+                .flat_map(|s| &s.requirements)
+                .map(|r| r.key.as_str()),
+        );
     }
 
     /// Makes some keys ones that tell pods apart.
-    pub(super) fn read<'k>(&mut self, keys: impl Iterator<Item = &'k String>) {
+    pub(super) fn read<'k>(&mut self, keys: impl Iterator<Item = &'k str>) {
         let new: Vec<String> = keys
-            .filter(|key| PER_POD_KEYS.contains(&key.as_str()) && !self.read.contains(*key))
-            .cloned()
+            .filter(|key| PER_POD_KEYS.contains(key) && !self.read.contains(*key))
+            .map(str::to_owned)
             .collect();
         if !new.is_empty() {
             self.read.extend(new);

@@ -311,7 +311,7 @@ impl Live {
                 .iter()
                 .filter(|to| !["*", "."].contains(&to.as_str()));
             out.extend(exported.map(|to| Cow::Owned(callers.namespace(to))));
-            if !rule.workload_selector.0.is_empty() {
+            if !rule.workload_selector.is_empty() {
                 let takes = |id: &u32| {
                     let pod = self.example(*id);
                     pod.is_some_and(|pod| subset(&rule.workload_selector, &pod.labels))

@@ -160,7 +160,7 @@ impl Live {
     }
 
     fn read_keys<'s>(&mut self, selectors: impl Iterator<Item = &'s Labels>) {
-        self.read(selectors.flat_map(|labels| labels.0.keys()));
+        self.read(selectors.flat_map(|labels| labels.keys()));
     }
 
     fn prepare_authorization(&mut self, policy: &AuthorizationPolicy) {
@@ -388,7 +388,7 @@ impl Live {
     pub(in crate::engine::live) fn call_alike(&self, old: u32, new: u32) -> bool {
         let classes = self.node(old).and_then(Node::class);
         let classes = classes.zip(self.node(new).and_then(Node::class));
-        let by_labels = |rule: &DestinationRule| !rule.workload_selector.0.is_empty();
+        let by_labels = |rule: &DestinationRule| !rule.workload_selector.is_empty();
         classes.is_some_and(|(old, new)| {
             let (a, b) = (&old.example, &new.example);
             a.service_account == b.service_account

@@ -150,7 +150,7 @@ pub(in crate::engine::live) fn meshed() -> impl Strategy<Value = World> {
 }
 
 fn without_waypoints(mut world: World) -> World {
-    let none = |labels: &mut Labels| labels.0.remove("istio.io/use-waypoint");
+    let none = |labels: &mut Labels| labels.remove("istio.io/use-waypoint");
     world
         .namespaces
         .values_mut()
@@ -170,7 +170,7 @@ fn without_waypoints(mut world: World) -> World {
 fn other_policy(mut policy: AuthorizationPolicy, how: u8) -> AuthorizationPolicy {
     match how / 2 % 5 {
         0 => policy.object.namespace = "istio-system".to_owned(),
-        1 => policy.selector.0.clear(),
+        1 => policy.selector = Labels::default(),
         2 => policy.dry_run = !policy.dry_run,
         3 => policy.rules.truncate(1),
         _ => {
@@ -188,7 +188,7 @@ fn other_modes(mut policy: PeerAuthentication, how: u8) -> PeerAuthentication {
     match how / 2 % 4 {
         0 => policy.object.namespace = "istio-system".to_owned(),
         1 => policy.mode = strict,
-        2 => policy.selector.0.clear(),
+        2 => policy.selector = Labels::default(),
         _ => {
             policy.mode = strict;
             policy.ports.insert(8080, Some(MtlsMode::Permissive));

@@ -141,13 +141,12 @@ fn simple(world: &mut World, intent: &mut Intent) {
 
 /// Some claims, and both ends of some grants, by a label of namespaces.
 fn by_labels(world: &World, intent: &mut Intent, claims: bool) {
-    let labels = world.namespaces.values().flat_map(|n| &n.labels.0);
+    let labels = world.namespaces.values().flat_map(|n| n.labels.iter());
     let mut labels = labels.filter(|(key, _)| *key != "kubernetes.io/metadata.name");
     let Some(label) = labels.next() else {
         return;
     };
-    let label = [(label.0.as_str(), label.1.as_str())];
-    let chosen = || NamespaceMatch::Selector(Selector::of(label));
+    let chosen = || NamespaceMatch::Selector(Selector::of([label]));
     let claimed = intent.claims.iter_mut().filter(|_| claims);
     for claim in claimed.step_by(2) {
         claim.namespaces = chosen();
