@@ -13,14 +13,19 @@
 //! both are measured, with the exact difference at both ends (`Effect::halves`). `pairs us` is the time
 //! to enumerate the connections that changed, which grows with their number; both are those of the edit at p90.
 //!
+//! In a mesh an *AuthorizationPolicy* or *PeerAuthentication* costs each class that it selects twice: its receiver, made from the
+//! objects of its namespace, and an answer for each kind of caller that it can tell apart; a pod, that for its two classes.
+//! All pods have a sidecar, STRICT is the mode of the mesh, and each workload admits one caller.
+//!
 //! The second table is of the verdict after each edit, on a cluster that is as declared ([`Standing`]): what the
 //! edit costs, the grants of the classes that it changed, and what is suspect then. Each edit is done and undone,
 //! so every other verdict is that of a cluster with a flaw. `cargo bench -p palisade-verify --bench edits -- verdicts`
-//! prints it alone, and `short` leaves out the cluster in which no two pods are equal.
+//! prints it alone, `mesh` the differences that edits of the mesh make, and `short` leaves out the cluster in which no two pods are equal.
 
 use palisade_netmodel::{
-    AdminAction, AdminPort, AdminRule, Labels, NetworkPolicy, Peer, Pod, PolicyPort, Protocol,
-    Selector, World,
+    AdminAction, AdminPort, AdminRule, AuthorizationAction, AuthorizationPolicy, AuthorizationRule,
+    Labels, MtlsMode, NetworkPolicy, ObjectRef, Origin, Peer, PeerAuthentication, Pod, PolicyPort,
+    Protocol, Proxy, Selector, Source, World,
 };
 use palisade_testkit::clusters::{Shape, intent, world};
 use palisade_verify::{Edit, Live, Standing};
@@ -50,11 +55,28 @@ fn main() {
             },
         ));
     }
-    shapes.extend(sizes.map(|(name, shape)| (name, governed(&shape))));
+    shapes.extend(
+        sizes
+            .each_ref()
+            .map(|(name, shape)| (*name, governed(shape))),
+    );
     if std::env::args().all(|arg| arg != "verdicts") {
-        differences(&shapes);
+        if std::env::args().all(|arg| arg != "mesh") {
+            differences(&shapes);
+        }
+        differences(&sizes.map(|(name, shape)| (name, meshed(&shape))));
     }
-    verdicts(&shapes);
+    if std::env::args().all(|arg| arg != "mesh") {
+        verdicts(&shapes);
+    }
+}
+
+/// With sidecars, and an AuthorizationPolicy for each workload.
+fn meshed(shape: &Shape) -> Shape {
+    Shape {
+        mesh: true,
+        ..shape.clone()
+    }
 }
 
 /// With policies of administrators.
@@ -88,11 +110,26 @@ const GOVERNED: Kinds = &[
     ("admin: of a namespace", namespaces),
 ];
 
+/// The kinds of edits where all pods have a sidecar.
+const MESHED: Kinds = &[
+    ("mesh: caller of a policy", callers),
+    ("mesh: policy removed", authorization_removals),
+    ("mesh: policy, namespace", denials),
+    ("mesh: mode of a port", port_modes),
+    ("mesh: mode of a namespace", modes),
+    ("mesh: policy, whole mesh", denials_of_all),
+    ("mesh: mode, whole mesh", mode_of_all),
+    ("mesh: label of a pod", pods),
+    ("mesh: account of a pod", accounts),
+    ("mesh: sidecar of a pod", sidecars),
+    ("mesh: a NetworkPolicy", ports),
+];
+
 fn kinds(world: &World) -> Kinds {
-    if world.admin_policies.is_empty() {
-        KINDS
-    } else {
-        GOVERNED
+    match world {
+        _ if !world.authorization_policies.is_empty() => MESHED,
+        _ if !world.admin_policies.is_empty() => GOVERNED,
+        _ => KINDS,
     }
 }
 
@@ -311,6 +348,133 @@ fn admin_removals(world: &World) -> Vec<Edit> {
             Edit::RemoveAdminPolicy(old.kind, old.object.clone()),
             Edit::SetAdminPolicy(old.clone()),
         ]
+    });
+    edits.collect()
+}
+
+fn principal(policy: &mut AuthorizationPolicy) {
+    for source in policy.rules.iter_mut().flat_map(|rule| &mut rule.from) {
+        source.principals = vec!["cluster.local/ns/ns-0/sa/app-0".to_owned()];
+    }
+}
+
+/// Another caller is admitted.
+fn callers(world: &World) -> Vec<Edit> {
+    let edits = some(&world.authorization_policies).flat_map(|old| {
+        let mut new = old.clone();
+        principal(&mut new);
+        [new, old.clone()].map(Edit::SetAuthorizationPolicy)
+    });
+    edits.collect()
+}
+
+fn authorization_removals(world: &World) -> Vec<Edit> {
+    let edits = some(&world.authorization_policies).flat_map(|old| {
+        [
+            Edit::RemoveAuthorizationPolicy(old.object.clone()),
+            Edit::SetAuthorizationPolicy(old.clone()),
+        ]
+    });
+    edits.collect()
+}
+
+/// Nobody but one namespace may come, which adds a policy to all workloads of a namespace.
+fn denial(namespace: &str) -> [Edit; 2] {
+    let object = ObjectRef::new(namespace, "only-ns-0");
+    let policy = AuthorizationPolicy {
+        origin: Origin::default(),
+        object: object.clone(),
+        selector: Labels::default(),
+        targets: Vec::new(),
+        dry_run: false,
+        action: AuthorizationAction::Deny,
+        rules: vec![AuthorizationRule {
+            from: vec![Source {
+                not_namespaces: vec!["ns-0".to_owned()],
+                ..Source::default()
+            }],
+            ..AuthorizationRule::default()
+        }],
+    };
+    [
+        Edit::SetAuthorizationPolicy(policy),
+        Edit::RemoveAuthorizationPolicy(object),
+    ]
+}
+
+fn denials(world: &World) -> Vec<Edit> {
+    let namespaces: Vec<&String> = world.namespaces.keys().collect();
+    some(&namespaces).flat_map(|name| denial(name)).collect()
+}
+
+fn denials_of_all(world: &World) -> Vec<Edit> {
+    denial(&world.mesh.root_namespace).into()
+}
+
+fn authentication(namespace: &str, selector: Labels, port: Option<u16>) -> [Edit; 2] {
+    let object = ObjectRef::new(namespace, "permissive");
+    let mode = Some(MtlsMode::Permissive);
+    let policy = PeerAuthentication {
+        origin: Origin::default(),
+        object: object.clone(),
+        selector,
+        mode: mode.filter(|_| port.is_none()),
+        ports: port.map(|port| (port, mode)).into_iter().collect(),
+    };
+    [
+        Edit::SetPeerAuthentication(policy),
+        Edit::RemovePeerAuthentication(object),
+    ]
+}
+
+/// One port of a workload accepts plaintext.
+fn port_modes(world: &World) -> Vec<Edit> {
+    let edits = some(&world.authorization_policies).flat_map(|policy| {
+        let selector = policy.selector.clone();
+        authentication(&policy.object.namespace, selector, Some(8080))
+    });
+    edits.collect()
+}
+
+/// All workloads of a namespace do.
+fn modes(world: &World) -> Vec<Edit> {
+    let namespaces: Vec<&String> = world.namespaces.keys().collect();
+    let edits = some(&namespaces);
+    let edits = edits.flat_map(|name| authentication(name, Labels::default(), None));
+    edits.collect()
+}
+
+fn mode_of_all(world: &World) -> Vec<Edit> {
+    let policies = world.peer_authentications.iter();
+    let edits = policies.flat_map(|old| {
+        let mut new = old.clone();
+        new.mode = Some(MtlsMode::Permissive);
+        [new, old.clone()].map(Edit::SetPeerAuthentication)
+    });
+    edits.collect()
+}
+
+/// A pod calls as somebody else.
+fn accounts(world: &World) -> Vec<Edit> {
+    pods_with(world, |pod| {
+        "somebody-else".clone_into(&mut pod.service_account)
+    })
+}
+
+/// A pod is started without its sidecar.
+fn sidecars(world: &World) -> Vec<Edit> {
+    pods_with(world, |pod| {
+        pod.proxy = Proxy::None {
+            reason: String::new(),
+        };
+    })
+}
+
+fn pods_with(world: &World, edit: impl Fn(&mut Pod)) -> Vec<Edit> {
+    let edits = some(&world.pods).flat_map(|old| {
+        let mut new = old.clone();
+        edit(&mut new);
+        [Edit::SetPod(new), Edit::SetPod(old.clone())]
     });
     edits.collect()
 }

@@ -50,13 +50,24 @@ enum Auto {
     ByPod,
 }
 
-/// Every TCP Service port that leads to `port` of a pod.
-pub(super) fn doors<'w>(world: &'w World, pod: &Pod, port: u16) -> Vec<Door<'w>> {
+/// Every Service that leads to a pod.
+pub(super) fn leading<'w>(world: &'w World, pod: &Pod) -> Vec<&'w Service> {
+    let services = world.services.iter();
+    let leads = |service: &&Service| {
+        service.object.namespace == pod.namespace && selects(&service.selector, &pod.labels)
+    };
+    services.filter(leads).collect()
+}
+
+/// Every TCP port of the Services that lead to a pod which leads to `port` of it.
+pub(super) fn doors<'w>(
+    world: &'w World,
+    leading: &[&'w Service],
+    pod: &Pod,
+    port: u16,
+) -> Vec<Door<'w>> {
     let mut out = Vec::new();
-    for service in &world.services {
-        if service.object.namespace != pod.namespace || !selects(&service.selector, &pod.labels) {
-            continue;
-        }
+    for service in leading {
         for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
             if target(&sp.target, pod).contains(&port) {
                 out.push(Door {
@@ -96,15 +107,13 @@ pub(super) fn subset(selector: &Labels, labels: &Labels) -> bool {
     labels.include(selector)
 }
 
-/// The TCP ports of every Service that leads to a pod, on the pod.
-pub(super) fn door_ports(world: &World, pod: &Pod) -> PortSet {
+/// The TCP ports of the Services that lead to a pod, on the pod.
+pub(super) fn door_ports(leading: &[&Service], pod: &Pod) -> PortSet {
     let mut out = PortSet::empty();
-    for service in &world.services {
-        if service.object.namespace == pod.namespace && selects(&service.selector, &pod.labels) {
-            for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
-                for port in target(&sp.target, pod) {
-                    out = out.union(&PortSet::single(Protocol::Tcp, port));
-                }
+    for service in leading {
+        for sp in service.ports.iter().filter(|p| p.protocol == Protocol::Tcp) {
+            for port in target(&sp.target, pod) {
+                out = out.union(&PortSet::single(Protocol::Tcp, port));
             }
         }
     }

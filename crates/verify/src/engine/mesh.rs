@@ -11,7 +11,7 @@ use super::authorization::{self, Applicable, Judgement, Wire};
 use super::client::{self, Door, Way};
 use palisade_netmodel::{
     AuthorizationPolicy, GatewayServer, MeshConfig, MtlsMode, PeerAuthentication, Pod, PortSet,
-    Protocol, Proxy, ServerTls, World,
+    Protocol, Proxy, ServerTls, Service, World,
 };
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -162,15 +162,16 @@ impl<'w> Receiver<'w> {
             Proxy::Gateway => PortSet::protocol(Protocol::Tcp),
         };
         let policies = Applicable::of(world, pod);
+        let services = client::leading(world, pod);
         let (mut stretches, mut bypassed) = (Vec::new(), Vec::new());
-        for (first, last) in borders(world, pod, &policies) {
+        for (first, last) in borders(world, pod, (&policies, &services)) {
             let ports = PortSet::range(Protocol::Tcp, first, last);
             let list = if listens.covers(&ports) {
                 &mut stretches
             } else {
                 &mut bypassed
             };
-            let doors = client::doors(world, pod, first);
+            let doors = client::doors(world, &services, pod, first);
             list.push(Stretch {
                 port: first,
                 ports,
@@ -321,7 +322,11 @@ impl<'w> Receiver<'w> {
 }
 
 /// Stretches of ports on which nothing that concerns the receiver changes.
-fn borders(world: &World, pod: &Pod, policies: &Applicable<'_>) -> Vec<(u16, u16)> {
+fn borders(
+    world: &World,
+    pod: &Pod,
+    (policies, services): (&Applicable<'_>, &[&Service]),
+) -> Vec<(u16, u16)> {
     let mut borders = BTreeSet::from([1_u16]);
     let mut cut = |port: u16| {
         borders.insert(port.max(1));
@@ -334,7 +339,7 @@ fn borders(world: &World, pod: &Pod, policies: &Applicable<'_>) -> Vec<(u16, u16
     for policy in policies.iter() {
         authorization::ports(policy).into_iter().for_each(&mut cut);
     }
-    let mut edges = client::door_ports(world, pod);
+    let mut edges = client::door_ports(services, pod);
     for server in servers(world, pod) {
         edges = edges.union(&PortSet::single(Protocol::Tcp, server.port));
     }

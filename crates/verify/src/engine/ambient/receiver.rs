@@ -7,7 +7,7 @@ use super::super::mesh::{self, Source, on};
 use super::super::ztunnel::Rules;
 use super::PROBES;
 use palisade_netmodel::{
-    HBONE_PORT, Labels, ObjectRef, Pod, PortSet, Protocol, Proxy, WaypointScope, World,
+    HBONE_PORT, Labels, ObjectRef, Pod, PortSet, Protocol, Proxy, Service, WaypointScope, World,
     ztunnel_ports,
 };
 use std::collections::BTreeSet;
@@ -70,17 +70,19 @@ impl<'w> Receiver<'w> {
             return None;
         };
         let rules = Rules::of(world, pod);
-        let stretches = borders(world, pod, &rules)
-            .into_iter()
-            .map(|(first, last)| {
-                let doors = client::doors(world, pod, first).into_iter();
-                Stretch {
-                    port: first,
-                    ports: PortSet::range(Protocol::Tcp, first, last),
-                    plain: mesh::plaintext(world, pod, first),
-                    doors: doors.map(|door| by_service(world, &door)).collect(),
-                }
-            });
+        let services = client::leading(world, pod);
+        let stretches =
+            borders(world, pod, (&rules, &services))
+                .into_iter()
+                .map(|(first, last)| {
+                    let doors = client::doors(world, &services, pod, first).into_iter();
+                    Stretch {
+                        port: first,
+                        ports: PortSet::range(Protocol::Tcp, first, last),
+                        plain: mesh::plaintext(world, pod, first),
+                        doors: doors.map(|door| by_service(world, &door)).collect(),
+                    }
+                });
         Some(Self {
             stretches: stretches.collect(),
             rules,
@@ -194,7 +196,11 @@ fn route<'w>(world: &'w World, object: (&Labels, &str), door: Option<&Door<'w>>)
 }
 
 /// Stretches of ports on which nothing changes that ztunnel, or a waypoint, judges.
-fn borders(world: &World, pod: &Pod, rules: &Rules<'_>) -> Vec<(u16, u16)> {
+fn borders(
+    world: &World,
+    pod: &Pod,
+    (rules, services): (&Rules<'_>, &[&Service]),
+) -> Vec<(u16, u16)> {
     let modes = world.peer_authentications.iter();
     let modes = modes.filter(|p| p.object.namespace == pod.namespace);
     let targeted = world.authorization_policies.iter();
@@ -202,7 +208,7 @@ fn borders(world: &World, pod: &Pod, rules: &Rules<'_>) -> Vec<(u16, u16)> {
     let mut ports: BTreeSet<u16> = rules.ports.iter().copied().collect();
     ports.extend(modes.flat_map(|p| p.ports.keys()));
     ports.extend(targeted.flat_map(authorization::ports));
-    for set in [client::door_ports(world, pod), ztunnel_ports()] {
+    for set in [client::door_ports(services, pod), ztunnel_ports()] {
         let ranges = set.ranges(Protocol::Tcp).iter();
         ports.extend(ranges.flat_map(|(first, last)| *first..=*last));
     }

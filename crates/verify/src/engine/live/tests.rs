@@ -318,33 +318,41 @@ proptest! {
 
     #[test]
     fn edits_say_what_a_new_engine_says(
-        mut current in meshed(),
+        current in meshed(),
         mut other in meshed(),
         choices in prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..24),
     ) {
         other.profile = current.profile.clone();
-        let addresses = addresses([&current, &other]);
-        let mut live = Live::new(&current);
-        let mut before = from_scratch(&current, &addresses);
-        let unless = |unfollowed: Option<Unfollowed>| unfollowed.map_or(Ok(()), Err);
-        let mut was = unless(live.unfollowed());
-        prop_assert_eq!(kept(&live, &current, &addresses), was.map(|()| before.clone()));
-        for step in script(&current, &other, &choices) {
-            edit(&mut current, &step);
-            let effect = live.apply(step.clone());
-            let after = from_scratch(&current, &addresses);
-            let is = unless(live.unfollowed());
-            let expected = is.map(|()| after.clone());
-            prop_assert_eq!(kept(&live, &current, &addresses), expected, "{:?}", step);
-            prop_assert_eq!(
-                named(&live, &effect, &addresses),
-                was.and(is).map(|()| changed(&before, &after)),
-                "{:?}",
-                step
-            );
-            (before, was) = (after, is);
-        }
+        let steps = script(&current, &other, &choices);
+        follow(current, &other, steps)?;
     }
+}
+
+/// Makes edits, and compares what is kept current with an engine from scratch after each of them.
+pub(super) fn follow(
+    mut current: World,
+    other: &World,
+    steps: Vec<Edit>,
+) -> Result<(), TestCaseError> {
+    let addresses = addresses([&current, other]);
+    let mut live = Live::new(&current);
+    let mut before = from_scratch(&current, &addresses);
+    let unless = |unfollowed: Option<Unfollowed>| unfollowed.map_or(Ok(()), Err);
+    let mut was = unless(live.unfollowed());
+    let expected = was.map(|()| before.clone());
+    prop_assert_eq!(kept(&live, &current, &addresses), expected);
+    for step in steps {
+        edit(&mut current, &step);
+        let effect = live.apply(step.clone());
+        let after = from_scratch(&current, &addresses);
+        let is = unless(live.unfollowed());
+        let expected = is.map(|()| after.clone());
+        prop_assert_eq!(kept(&live, &current, &addresses), expected, "{:?}", step);
+        let expected = was.and(is).map(|()| changed(&before, &after));
+        prop_assert_eq!(named(&live, &effect, &addresses), expected, "{:?}", step);
+        (before, was) = (after, is);
+    }
+    Ok(())
 }
 
 /// Nothing is left of what came and went, but the cuts in the address space.

@@ -1,10 +1,12 @@
 //! Edits of the mesh for the scripts of [`super::super::tests`].
 
+mod cases;
+
 use crate::engine::live::Edit;
-use crate::engine::live::tests::one;
+use crate::engine::live::tests::{follow, one};
 use palisade_netmodel::{
-    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Labels, MtlsMode, ObjectRef,
-    Origin, PeerAuthentication, Pod, Source, World,
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, InboundCapture, Labels, MtlsMode,
+    ObjectRef, Origin, PeerAuthentication, Pod, PortSet, Proxy, Source, World, always_bypassed,
 };
 use palisade_testkit::ambient::ambient_world;
 use palisade_testkit::worlds::world;
@@ -53,8 +55,8 @@ pub(in crate::engine::live) fn step_in_mesh(
 ) -> Option<Edit> {
     let from_either = if m.is_multiple_of(2) { from } else { to };
     Some(match kind {
-        0..=4 => Edit::SetAuthorizationPolicy(one(&to.authorization_policies, n)?.clone()),
-        5 => Edit::SetAuthorizationPolicy(about(one(&from_either.pods, n)?, m)),
+        0..=2 => Edit::SetAuthorizationPolicy(one(&to.authorization_policies, n)?.clone()),
+        3..=5 => Edit::SetAuthorizationPolicy(about(one(&from_either.pods, n)?, m)),
         6 => {
             let policy = one(&from_either.authorization_policies, n)?.clone();
             Edit::SetAuthorizationPolicy(other_policy(policy, m))
@@ -105,13 +107,15 @@ pub(in crate::engine::live) fn step_in_mesh(
 fn about(pod: &Pod, how: u8) -> AuthorizationPolicy {
     let (namespace, account) = (&pod.namespace, &pod.service_account);
     let mut source = Source::default();
-    match how % 7 {
+    match how % 9 {
         0 => source.principals = vec![format!("cluster.local/ns/{namespace}/sa/{account}")],
         1 => source.not_principals = vec![format!("cluster.local/ns/{namespace}/sa/{account}")],
         2 => source.principals = vec![format!("*/ns/{namespace}/*")],
         3 => source.namespaces = vec![namespace.clone()],
         4 => source.namespaces = vec![format!("{}*", namespace.get(..2).unwrap())],
-        5 => source.service_accounts = vec![format!("{namespace}/{account}")],
+        5 => source.namespaces = vec![format!("*{}", namespace.get(1..).unwrap())],
+        6 => source.principals = vec![format!("*/sa/{account}")],
+        7 => source.service_accounts = vec![format!("{namespace}/{account}")],
         _ => {
             source.ip_blocks = pod
                 .addresses
@@ -122,14 +126,14 @@ fn about(pod: &Pod, how: u8) -> AuthorizationPolicy {
         }
     }
     let places = ["shop", "bank", "istio-system"];
-    let place = places[usize::from(how / 7) % 3];
+    let place = places[usize::from(how / 9) % 3];
     AuthorizationPolicy {
         origin: Origin::default(),
         object: ObjectRef::new(place, "about"),
         selector: Labels::default(),
         targets: Vec::new(),
         dry_run: false,
-        action: match how / 21 % 2 {
+        action: match how / 27 % 2 {
             0 => AuthorizationAction::Allow,
             _ => AuthorizationAction::Deny,
         },
@@ -164,6 +168,48 @@ fn without_waypoints(mut world: World) -> World {
         .iter_mut()
         .for_each(|p| drop(none(&mut p.labels)));
     world
+}
+
+/// All pods but some in the mesh, and no policies of the network.
+fn crowded(mut world: World) -> World {
+    world.network_policies.clear();
+    world.admin_policies.clear();
+    for (index, pod) in world.pods.iter_mut().enumerate() {
+        let bare = matches!(pod.proxy, Proxy::None { .. });
+        if bare && index % 3 != 0 && !pod.host_network && !pod.host_group {
+            pod.proxy = Proxy::Sidecar {
+                inbound: InboundCapture {
+                    bypass: always_bypassed(),
+                },
+                outbound_excluded: PortSet::empty(),
+                shown: true,
+            };
+        }
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        max_shrink_iters: 1_000,
+        ..ProptestConfig::default()
+    })]
+
+    /// Where nothing but the mesh decides, and nothing else changes.
+    #[test]
+    fn edits_of_the_mesh_say_what_a_new_engine_says(
+        current in meshed().prop_map(crowded),
+        mut other in meshed().prop_map(crowded),
+        choices in prop::collection::vec((0..24_u8, any::<u8>(), any::<u8>()), 4..32),
+    ) {
+        other.profile = current.profile.clone();
+        let ends = [&current, &other];
+        let steps = choices.iter().filter_map(|(kind, n, m)| step_in_mesh(ends, *kind, (*n, *m)));
+        let steps = steps.collect();
+        follow(current, &other, steps)?;
+    }
 }
 
 /// The same policy with something else.
