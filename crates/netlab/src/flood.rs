@@ -152,6 +152,7 @@ impl Lab {
     /// Opens both ends.
     fn prepare(&self, flood: &Flood) -> Result<(Sender, Receiver<'_>)> {
         let to = flood.to.ip();
+        self.acquaint(std::iter::once((flood.from, to)))?;
         let target = self
             .hosts()
             .find(|(_, host)| host.addresses().contains(&to));

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::namespace::{Namespace, sysctl};
-use crate::netlink::{BRIDGE, End, Hop, Mac, Message, Netlink, Scope, everywhere, only};
+use crate::netlink::{BRIDGE, End, Hop, Mac, Message, Netlink, OWN, Scope, everywhere, only};
 use crate::plan::{
     HostKind, Layout, Plan, bridge_addresses, gateways, node_addresses, pod_addresses, pod_ranges,
     service_ranges, underlay, whole,
@@ -48,6 +48,14 @@ pub struct Link {
     pub index: u32,
 }
 
+impl Link {
+    /// Which pod of its node it is of.
+    pub(crate) fn place(&self) -> usize {
+        let index = usize::try_from(self.index).unwrap_or(FIRST);
+        index.saturating_sub(FIRST)
+    }
+}
+
 impl Host {
     /// Its namespace.
     #[must_use]
@@ -74,6 +82,10 @@ pub struct Lab {
     underlay: Underlay,
     /// The ports on which hosts answer.
     pub(crate) served: Mutex<BTreeSet<(HostId, Protocol, u16)>>,
+    /// Which pods of one bridge know each other.
+    pub(crate) known: Mutex<BTreeSet<(HostId, HostId)>>,
+    /// The pods behind each virtual address.
+    pub(crate) published: Mutex<BTreeMap<IpAddr, BTreeSet<HostId>>>,
 }
 
 /// What is needed to add pods to a node.
@@ -84,8 +96,6 @@ struct Node {
     pods: usize,
 }
 
-/// The interface of every host to the outside of its namespace.
-const OWN: u32 = 100;
 /// The first interface of a node to a pod, and of the underlay to a host.
 const FIRST: usize = 1_000;
 /// How long links may take to come up.
@@ -192,7 +202,13 @@ impl Lab {
             .unwrap_or_else(PoisonError::into_inner);
         served.retain(|(host, _, _)| *host != pod);
         self.hosts.remove(&pod);
+        self.forget_neighbour(pod);
         Ok(())
+    }
+
+    /// The number of a node.
+    pub(crate) fn number_of(&self, node: HostId) -> Option<usize> {
+        self.nodes.get(&node).map(|node| node.number)
     }
 
     /// Makes everything, on a thread that ends with it.
@@ -205,6 +221,8 @@ impl Lab {
             next: 0,
             underlay: Underlay::make()?,
             served: Mutex::default(),
+            known: Mutex::default(),
+            published: Mutex::default(),
         };
         let mut ports = FIRST..;
         for (number, node) in plan.nodes.iter().enumerate() {
@@ -260,6 +278,7 @@ impl Lab {
         for (other, _) in plan.nodes.iter().enumerate().filter(|(n, _)| *n != number) {
             messages.extend(to_pods(other));
         }
+        messages.extend(underlay_neighbours(plan, port));
         for host in &plan.outside {
             for (address, own) in [host.v4.into(), host.v6.into()].into_iter().zip(own) {
                 let hop = Hop::Direct { source: Some(own) };
@@ -270,7 +289,7 @@ impl Lab {
             let bridge = End {
                 name: "pods",
                 index: BRIDGE,
-                mac: mac(5, number, 0),
+                mac: bridge_mac(number),
             };
             messages.push(Message::bridge(bridge));
             messages.push(link_local(BRIDGE, 1));
@@ -314,7 +333,7 @@ impl Lab {
         prepare_pod()?;
         let inside = Netlink::open()?;
         let outer = mac(1, node.number, place);
-        let inner = mac(2, node.number, place);
+        let inner = inner_mac(node.number, place);
         let here = format!("pod{place}");
         let index = index(FIRST + place);
         let own = pod_addresses(node.number, place);
@@ -334,7 +353,10 @@ impl Lab {
         let mut outside = vec![veth];
         match layout {
             Layout::Routed => outside.extend(host_routes(index, node.number, own, inner)),
-            Layout::Bridged => outside.push(Message::port(index, BRIDGE)),
+            Layout::Bridged => {
+                outside.push(Message::port(index, BRIDGE));
+                outside.extend(own.map(|address| Message::neighbour(BRIDGE, address, inner)));
+            }
         }
         node.netlink.send(outside)?;
         inside.send(match layout {
@@ -369,6 +391,7 @@ impl Lab {
         for (node, _) in plan.nodes.iter().enumerate() {
             messages.extend(to_pods(node));
         }
+        messages.extend(underlay_neighbours(plan, port));
         netlink.send(messages)?;
         let [v4, v6] = addresses;
         self.insert(Host {
@@ -456,6 +479,16 @@ fn mac(purpose: u8, node: usize, place: usize) -> Mac {
     let bytes = |n: usize| u16::try_from(n).unwrap_or(u16::MAX).to_be_bytes();
     let ([a, b], [c, d]) = (bytes(node), bytes(place));
     [2, purpose, a, b, c, d]
+}
+
+/// That of a pod's interface, inside of it.
+pub(crate) fn inner_mac(node: usize, place: usize) -> Mac {
+    mac(2, node, place)
+}
+
+/// That of a node's bridge.
+fn bridge_mac(node: usize) -> Mac {
+    mac(5, node, 0)
 }
 
 /// No waiting for addresses, and no link-local ones that nobody asked for.
@@ -566,6 +599,7 @@ fn bridged(own: [IpAddr; 2], node: usize) -> Vec<Message> {
     let there = bridge_addresses(node).into_iter().zip(pod_ranges(node));
     for (address, (gateway, (_, prefix))) in own.into_iter().zip(there) {
         messages.push(Message::address(OWN, address, prefix, Scope::Everywhere));
+        messages.push(Message::neighbour(OWN, gateway, bridge_mac(node)));
         messages.push(Message::route(
             everywhere(address),
             OWN,
@@ -573,4 +607,18 @@ fn bridged(own: [IpAddr; 2], node: usize) -> Vec<Message> {
         ));
     }
     messages
+}
+
+/// Everybody on the underlay but the host of a port, which number nodes and then outside hosts.
+fn underlay_neighbours(plan: &Plan, own: usize) -> Vec<Message> {
+    let nodes = (0..plan.nodes.len()).map(node_addresses);
+    let outside = plan.outside.iter();
+    let outside = outside.map(|host| [IpAddr::from(host.v4), IpAddr::from(host.v6)]);
+    let others = (FIRST..).zip(nodes.chain(outside));
+    let others = others.filter(|(port, _)| *port != own);
+    others
+        .flat_map(|(port, addresses)| {
+            addresses.map(|address| Message::neighbour(OWN, address, mac(4, port, 0)))
+        })
+        .collect()
 }

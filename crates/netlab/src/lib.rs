@@ -19,14 +19,15 @@
 //! **No thread is ever in a wrong namespace.** A thread that enters one lives for that job and ends; sockets stay where
 //! they were opened, so one thread can serve the sockets of all hosts.
 //!
-//! **Neighbours are permanent in the routed layout**: the kernel limits learned neighbours over all namespaces
-//! together (1,024 by default), and a lab must not depend on it. Bridged pods learn theirs, as in a cluster; keep
-//! bridged labs below thirty pods a node.
+//! **Neighbours are permanent**: the kernel limits learned neighbours over all namespaces together (1,024 by default),
+//! and a lab must not depend on it. Two pods of one bridge are made known to each other when a connection between them
+//! is tried; only what somebody else sends, by hand or by a sidecar, is learned.
 
 mod error;
 mod flood;
 mod lab;
 mod namespace;
+mod neighbours;
 mod netlink;
 mod plan;
 mod privilege;

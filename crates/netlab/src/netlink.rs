@@ -22,6 +22,7 @@ const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_ACK: u16 = 0x4;
 const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 /// A header without a payload.
@@ -72,6 +73,8 @@ const AF_INET6: u8 = 10;
 
 /// The bridge of a node, and that of the underlay.
 pub(crate) const BRIDGE: u32 = 99;
+/// The interface of every host to the outside of its namespace.
+pub(crate) const OWN: u32 = 100;
 
 /// The most bytes in one call, far below what a socket takes.
 const BATCH: usize = 16 * 1024;
@@ -367,14 +370,23 @@ impl Message {
         }
     }
 
+    /// A neighbour on a host's own link, which may have been learned already.
+    pub(crate) fn known_neighbour(address: IpAddr, mac: Mac) -> Self {
+        Self::neighbour_with(OWN, address, mac, NLM_F_CREATE | NLM_F_REPLACE)
+    }
+
     /// A neighbour that is known for good.
     pub(crate) fn neighbour(index: u32, address: IpAddr, mac: Mac) -> Self {
+        Self::neighbour_with(index, address, mac, NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    fn neighbour_with(index: u32, address: IpAddr, mac: Mac, flags: u16) -> Self {
         let mut header = vec![family(address), 0, 0, 0];
         header.extend(index.to_ne_bytes());
         header.extend(NUD_PERMANENT.to_ne_bytes());
         header.extend([0, RTN_UNICAST]);
         let what = format!("adding the neighbour {address}");
-        Self::new(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, &header, what)
+        Self::new(RTM_NEWNEIGH, flags, &header, what)
             .with(NDA_DST, &octets(address))
             .with(NDA_LLADDR, &mac)
     }

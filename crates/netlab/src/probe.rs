@@ -134,6 +134,7 @@ impl Lab {
         for probe in probes {
             self.host(probe.from)?;
         }
+        self.acquaint(probes.iter().map(|probe| (probe.from, probe.to.ip())))?;
         let mut order: Vec<usize> = (0..probes.len()).collect();
         order.sort_by_key(|number| probes.get(*number).map(|probe| probe.from));
         let mut answers = vec![None; probes.len()];

@@ -5,9 +5,11 @@ use crate::error::{Error, Result};
 use crate::lab::{HostId, Lab};
 use crate::plan::service_addresses;
 use palisade_netmodel::Protocol;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::process::Command;
+use std::sync::PoisonError;
 
 /// A port of a Service, and the pods behind it with their ports.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +52,26 @@ impl Lab {
         for (_, node) in self.nodes() {
             nft(node.namespace(), &script)?;
         }
+        let mut published = self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        published.clear();
+        for (service, own) in services.iter().zip(&addresses) {
+            let backends = service.iter().flat_map(|port| &port.backends);
+            let backends: BTreeSet<HostId> = backends.map(|(backend, _)| *backend).collect();
+            published.extend(own.map(|address| (address, backends.clone())));
+        }
         Ok(addresses)
+    }
+
+    /// The pods behind a virtual address.
+    pub(crate) fn behind(&self, address: IpAddr) -> BTreeSet<HostId> {
+        let published = self
+            .published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        published.get(&address).cloned().unwrap_or_default()
     }
 
     /// Rules for one port: each backend takes its share of what those before it left.

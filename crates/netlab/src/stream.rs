@@ -67,6 +67,7 @@ impl Lab {
     /// If it cannot be opened or nothing comes.
     pub fn stream(&self, from: HostId, to: SocketAddr, protocol: Protocol) -> Result<Stream<'_>> {
         let what = || format!("opening a stream to {to} {protocol}");
+        self.acquaint(std::iter::once((from, to.ip())))?;
         let token = self.responder().token();
         let socket = self
             .inside(from, || connect(to, protocol, token))?

@@ -1,7 +1,9 @@
 //! Every pair of a lab, without rules and with one that denies a single pair.
 
-use crate::support::{all_pairs, expect, lab, load, of_kind, target, with_rights};
-use palisade_netlab::{HostKind, Layout};
+use crate::support::{all_pairs, expect, lab, load, of_kind, serve, target, with_rights};
+use palisade_netlab::{HostKind, Lab, Layout, Probe};
+use palisade_netmodel::Protocol;
+use std::process::Command;
 
 /// Thirty pods on two nodes: 870 pairs, three protocols, two families.
 fn all_pass(layout: Layout) {
@@ -24,6 +26,47 @@ fn all_pass_in_a_routed_lab() {
 fn all_pass_in_a_bridged_lab() {
     with_rights("pairs::all_pass_in_a_bridged_lab", || {
         all_pass(Layout::Bridged)
+    });
+}
+
+/// More pairs on one bridge than the kernel learns neighbours over all namespaces together.
+#[test]
+fn all_pass_in_a_large_bridged_lab() {
+    with_rights("pairs::all_pass_in_a_large_bridged_lab", || {
+        let mut lab = lab(Layout::Bridged, 2, 50);
+        let tcp = |lab: &Lab| -> Vec<Probe> {
+            let all = all_pairs(lab).into_iter();
+            all.filter(|probe| probe.protocol == Protocol::Tcp)
+                .collect()
+        };
+        let probes = tcp(&lab);
+        assert_eq!(probes.len(), 100 * 99 * 2);
+        let start = std::time::Instant::now();
+        expect(&lab, &probes, |_| false);
+        println!("{} probes in {:?}", probes.len(), start.elapsed());
+        // Nobody has learned anything: neither pods nor nodes.
+        for host in ["pod-0-0", "pod-1-49", "node-0", "node-1"] {
+            let id = lab.find(host).expect("the host exists");
+            let namespace = lab.host(id).expect("it exists").namespace();
+            let output = namespace
+                .command(Command::new("ip").args(["neigh", "show"]), "")
+                .expect("ip runs");
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let learned = |line: &&str| !line.trim_end().ends_with("PERMANENT");
+            assert!(said.lines().count() > 50, "{host}: {said}");
+            assert_eq!(said.lines().find(learned), None, "{host}");
+        }
+        // A pod that goes and another that comes.
+        let [gone, node] = ["pod-0-7", "node-0"].map(|name| lab.find(name).expect("it exists"));
+        lab.remove_pod(gone).expect("it is removed");
+        let new = lab.add_pod(node, "new").expect("there is room");
+        serve(&lab, [new]);
+        let probes: Vec<Probe> = tcp(&lab)
+            .into_iter()
+            .filter(|probe| probe.from == new || target(&lab, probe) == new)
+            .collect();
+        assert_eq!(probes.len(), 2 * 99 * 2);
+        expect(&lab, &probes, |_| false);
     });
 }
 
