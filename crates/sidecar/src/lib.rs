@@ -257,6 +257,22 @@ mod tests {
     }
 
     #[test]
+    fn what_no_service_describes_goes_where_the_mesh_says() {
+        use palisade_netmodel::OutboundMode::{AllowAny, RegistryOnly};
+        for (mode, cluster) in [(AllowAny, "passthrough"), (RegistryOnly, "blackhole")] {
+            let mut world = World::default();
+            world.mesh.outbound = mode;
+            let bootstrap = configure(&world, &pod(), none(), &[]).bootstrap;
+            let path =
+                "/static_resources/listeners/1/default_filter_chain/filters/0/typed_config/cluster";
+            assert_eq!(
+                bootstrap.pointer(path).and_then(Value::as_str),
+                Some(cluster)
+            );
+        }
+    }
+
+    #[test]
     fn deny_comes_before_allow_and_loses_what_tcp_has_not() {
         let get = Operation {
             methods: vec!["GET".to_owned()],
