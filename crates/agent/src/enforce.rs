@@ -6,7 +6,9 @@ use crate::kernel::{Error, Kernel};
 use crate::revoke::{self, Revoked};
 use crate::revoker::{Order, Revoker};
 use palisade_netmodel::World;
-use palisade_nftables::{Built, Denial, Node, Refused, Ruleset, Settings, Update, build};
+use palisade_nftables::{
+    Built, Change, Denial, Elements, Live, Node, Refused, Ruleset, Settings, Update, build,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,9 +27,13 @@ pub struct Enforcer {
 }
 
 /// A policy set as it is enforced.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Set {
     ruleset: Arc<Ruleset>,
+    /// What is not enforced as written.
+    refused: Vec<Refused>,
+    /// Whether that is so because of the kernel.
+    closed: bool,
     /// What the prefixes of logged packets mean.
     denials: BTreeMap<String, Denial>,
     /// The node's addresses.
@@ -50,6 +56,8 @@ pub struct Report {
     pub refused: Vec<Refused>,
     /// Whether the kernel's table had to be filled anew, since it was not as it was left.
     pub filled_anew: bool,
+    /// Whether elements of sets are all that may be different.
+    pub elements_alone: bool,
 }
 
 impl Enforcer {
@@ -80,6 +88,12 @@ impl Enforcer {
     #[must_use]
     pub fn applied(&self) -> Option<&Ruleset> {
         self.in_force.as_ref().map(|set| &*set.ruleset)
+    }
+
+    /// What can be chosen.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Whether rules log what they refuse.
@@ -128,35 +142,73 @@ impl Enforcer {
     ///
     /// If the kernel refuses it whoever is closed. What was in force before stays so.
     pub fn put(&mut self, world: &World, node: &Node, built: Built) -> Result<Report, Error> {
-        let Built {
-            ruleset,
-            mut refused,
-            denials,
-        } = built;
-        let node = node.addresses.clone();
-        let set = |ruleset, denials, node| {
-            Arc::new(Set {
-                ruleset: Arc::new(ruleset),
-                denials,
-                node,
-            })
+        let mut whole = Set {
+            ruleset: Arc::new(built.ruleset),
+            refused: built.refused,
+            closed: false,
+            denials: built.denials,
+            node: node.addresses.clone(),
         };
-        let whole = set(ruleset, denials, node);
-        let filled_anew = match self.apply(&whole) {
+        let filled_anew = match self.apply(&Arc::new(whole.clone())) {
             Ok(filled_anew) => filled_anew,
             Err(error) => {
-                let ruleset = &whole.ruleset;
-                let closed = self.culprits(ruleset).ok_or_else(|| error.clone())?;
-                refused.extend(closed_pods(world, ruleset, &closed, &error));
-                refused.sort();
-                refused.dedup();
-                let (denials, node) = (whole.denials.clone(), whole.node.clone());
-                self.apply(&set(ruleset.closing(&closed), denials, node))?
+                let heads = self.culprits(&whole.ruleset);
+                let heads = heads.ok_or_else(|| error.clone())?;
+                let pods = closed_pods(world, &whole.ruleset, &heads, &error);
+                whole.refused.extend(pods);
+                whole.refused.sort();
+                whole.refused.dedup();
+                whole.ruleset = Arc::new(whole.ruleset.closing(&heads));
+                whole.closed = true;
+                self.apply(&Arc::new(whole.clone()))?
             }
         };
         Ok(Report {
-            refused,
+            refused: whole.refused,
             filled_anew,
+            elements_alone: false,
+        })
+    }
+
+    /// Makes what a node's ruleset became the one in force.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel refuses it whoever is closed. What was in force before stays so.
+    pub fn follow(&mut self, world: &World, live: &mut Live) -> Result<Report, Error> {
+        let built = match live.take() {
+            Change::Whole(built) => built,
+            Change::Elements(changed) => match self.elements(&changed) {
+                Some(report) => return Ok(report),
+                None => live.whole(),
+            },
+        };
+        let node = live.node().clone();
+        self.put(world, &node, built)
+    }
+
+    /// Changes elements alone; `None` if that does not do.
+    fn elements(&mut self, changed: &[Elements]) -> Option<Report> {
+        let set = self.in_force.as_mut()?;
+        if !self.exact || set.closed {
+            return None;
+        }
+        if !changed.is_empty() {
+            self.exact = false;
+            let change = self.revoker.as_ref().map(Revoker::change);
+            let update = Update::of_elements(changed);
+            self.kernel.commit(&update.switch).ok()?;
+            let set = Arc::make_mut(set);
+            Arc::make_mut(&mut set.ruleset).set_elements(changed);
+            if let Some(change) = change {
+                change.done(set.order());
+            }
+            self.exact = true;
+        }
+        Some(Report {
+            refused: set.refused.clone(),
+            filled_anew: false,
+            elements_alone: true,
         })
     }
 

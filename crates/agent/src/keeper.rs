@@ -3,12 +3,14 @@
 use crate::drops::InForce;
 use crate::enforce::Enforcer;
 use crate::log::{Level, Log};
+use crate::merged::{MOST_STEPS, Step};
 use crate::place;
 use crate::revoker::Revoker;
 use crate::status::Shared;
 use crate::texts::Texts;
+use crate::wanted::Wanted;
 use palisade_netmodel::World;
-use palisade_nftables::Refused;
+use palisade_nftables::{Refused, Ruleset};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +26,9 @@ pub struct Keeper {
     status: Shared,
     log: Arc<Log>,
     in_force: InForce,
+    wanted: Wanted,
+    /// What happened since the drop log was told; `None`: it is to be told everything.
+    untold: Option<Vec<Step>>,
     /// What was told last time, so that a line is not told again while it holds.
     told: BTreeSet<String>,
 }
@@ -41,6 +46,8 @@ impl Keeper {
     ) -> Self {
         Self {
             texts: Texts::default(),
+            wanted: Wanted::new(enforcer.settings().clone()),
+            untold: None,
             enforcer: enforcer.revoked_by(revoker),
             node,
             status,
@@ -106,22 +113,26 @@ impl Keeper {
 
     fn enforce(&mut self, world: &Arc<World>, begun: Instant) -> Result<(), String> {
         let node = place::own(world, &self.node)?;
-        let report = self.enforcer.enforce(world, &node).map_err(|error| {
+        let steps = self.texts.steps();
+        let live = self.wanted.steps(steps.as_deref(), world, &node);
+        if self.enforcer.logs() {
+            self.untold = self.untold.take().zip(steps).map(|(mut all, steps)| {
+                all.extend(steps);
+                all
+            });
+            self.untold.take_if(|all| all.len() > MOST_STEPS);
+        }
+        let report = self.enforcer.follow(world, live).map_err(|error| {
             self.status.with(|s| s.failures += 1);
             error.to_string()
         })?;
         let policies = world.network_policies.len() + world.admin_policies.len();
         if self.enforcer.logs() {
-            let denials = self.enforcer.denials();
-            self.in_force.put(Arc::clone(world), denials);
+            self.tell_drops(world, report.elements_alone);
         }
-        let (size, isolated) = match self.enforcer.applied() {
-            None => ((0, 0), 0),
-            Some(ruleset) => {
-                let addresses = ruleset.maps.values().flat_map(|map| map.elements.keys());
-                (ruleset.size(), addresses.collect::<BTreeSet<_>>().len())
-            }
-        };
+        let applied = self.enforcer.applied();
+        let size = applied.map_or((0, 0), Ruleset::size);
+        let isolated = applied.filter(|_| !report.elements_alone).map(isolated);
         let took = begun.elapsed().as_secs_f64();
         self.status.with(|s| {
             s.refused = report.refused.iter().map(words).collect();
@@ -131,7 +142,7 @@ impl Keeper {
             s.took = took;
             s.size = size;
             s.policies = policies;
-            s.isolated = isolated;
+            s.isolated = isolated.unwrap_or(s.isolated);
         });
         self.log.line(
             Level::Info,
@@ -144,6 +155,21 @@ impl Keeper {
             ],
         );
         Ok(())
+    }
+
+    /// What the drop log is to know now. It has a world of its own, so that the one of texts need not be copied for
+    /// it at each change.
+    fn tell_drops(&mut self, world: &Arc<World>, elements_alone: bool) {
+        let denials = || self.enforcer.denials();
+        match &self.untold {
+            Some(steps) if elements_alone => self.in_force.follow(steps, None),
+            Some(steps) => self.in_force.follow(steps, Some(denials())),
+            None => {
+                let replica = self.texts.replica(world);
+                self.in_force.replace(replica, denials());
+            }
+        }
+        self.untold = Some(Vec::new());
     }
 
     /// Tells what is new, and what is over.
@@ -162,6 +188,12 @@ impl Keeper {
         }
         self.told = now;
     }
+}
+
+/// The number of addresses that the policies of a ruleset are about.
+fn isolated(ruleset: &Ruleset) -> usize {
+    let addresses = ruleset.maps.values().flat_map(|map| map.elements.keys());
+    addresses.collect::<BTreeSet<_>>().len()
 }
 
 /// `pod shop/web is closed: its address 10.0.0.1 is also that of pod shop/db`.

@@ -24,12 +24,14 @@ mod live;
 mod log;
 mod merged;
 mod place;
+
 mod profile;
 mod revoke;
 mod revoker;
 mod socket;
 mod status;
 mod texts;
+mod wanted;
 
 pub use commands::main;
 pub use conntrack::{Connection, Conntrack, Tuple};
@@ -44,8 +46,10 @@ pub use kernel::{Error, Kernel, is_ours};
 pub use live::Live;
 pub use log::{Level, Log};
 pub use place::own;
+
 pub use profile::profile;
 pub use revoke::Revoked;
 pub use revoker::{Change, Holds, Order, Revoker};
 pub use status::{Dropped, Shared, Status};
 pub use texts::{Reading, Texts};
+pub use wanted::Wanted;

@@ -1,5 +1,5 @@
 //! The world of many texts, kept current as texts come and go: a change costs what changes, not a reading of
-//! everything.
+//! everything. What came and went is kept as [`Step`]s, for those who keep something current themselves.
 //!
 //! That works for objects that say what they say whatever else there is: pods, namespaces, nodes and policies. A text
 //! with anything else has no [`Part`], and two texts with one object contradict each other; then everything is read
@@ -9,6 +9,7 @@ use crate::profile::profile;
 use palisade_netmodel::{
     AdminPolicy, Namespace, NetworkPolicy, Node, ObjectRef, Pod, Template, World,
 };
+use palisade_nftables::Live;
 use palisade_resources::Loaded;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -88,6 +89,18 @@ pub(crate) struct Merged {
     /// The world, unless it has to be put together anew.
     standing: Option<Standing>,
     templates: Templates,
+    /// What happened to the world since that was asked for last; `None` if it may be another one.
+    steps: Option<Vec<Step>>,
+}
+
+/// More steps are not kept: the world as a whole says the same then.
+pub(crate) const MOST_STEPS: usize = 10_000;
+
+/// A part that came or went.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    part: Arc<Part>,
+    there: bool,
 }
 
 /// One template for all pods that are alike, whatever text they are in.
@@ -111,9 +124,10 @@ impl Templates {
     }
 }
 
+/// A world of parts that come and go.
 #[derive(Debug, Clone, Default)]
-struct Standing {
-    world: Arc<World>,
+pub(crate) struct Standing {
+    pub(crate) world: Arc<World>,
     /// Where pods and NetworkPolicies are; the order of the world's lists means nothing.
     pods: HashMap<ObjectRef, usize>,
     policies: HashMap<ObjectRef, usize>,
@@ -129,7 +143,7 @@ impl Merged {
         }
     }
 
-    pub(crate) fn add(&mut self, part: &Part) {
+    pub(crate) fn add(&mut self, part: &Arc<Part>) {
         for identity in part.identities() {
             let count = self.seen.entry(identity).or_default();
             *count += 1;
@@ -138,12 +152,10 @@ impl Merged {
         if self.conflicts > 0 {
             self.standing = None;
         }
-        if let Some(standing) = &mut self.standing {
-            standing.add(part);
-        }
+        self.step(part, true);
     }
 
-    pub(crate) fn remove(&mut self, part: &Part) {
+    pub(crate) fn remove(&mut self, part: &Arc<Part>) {
         for identity in part.identities() {
             if let Some(count) = self.seen.get_mut(&identity) {
                 *count -= 1;
@@ -153,18 +165,56 @@ impl Merged {
                 }
             }
         }
-        if let Some(standing) = &mut self.standing {
-            standing.remove(part);
+        self.step(part, false);
+    }
+
+    fn step(&mut self, part: &Arc<Part>, there: bool) {
+        let Some(standing) = &mut self.standing else {
+            self.steps = None;
+            return;
+        };
+        let step = Step {
+            part: Arc::clone(part),
+            there,
+        };
+        standing.step(&step);
+        if let Some(steps) = &mut self.steps {
+            steps.push(step);
+            if steps.len() > MOST_STEPS {
+                self.steps = None;
+            }
         }
+    }
+
+    /// What happened to the world since this was asked for last; `None`: it may be another one.
+    pub(crate) fn steps(&mut self) -> Option<Vec<Step>> {
+        self.steps.replace(Vec::new())
+    }
+
+    /// Somebody was given another world.
+    pub(crate) fn forget_steps(&mut self) {
+        self.steps = None;
+    }
+
+    /// A copy of the world that can be kept current by itself.
+    pub(crate) fn replica(&self) -> Option<Standing> {
+        let standing = self.standing.clone()?;
+        Some(Standing {
+            world: Arc::new(World::clone(&standing.world)),
+            ..standing
+        })
     }
 
     /// The world of all parts, unless they contradict each other.
     pub(crate) fn world<'p>(
         &mut self,
-        parts: impl Iterator<Item = &'p Part>,
+        parts: impl Iterator<Item = &'p Arc<Part>>,
     ) -> Option<Arc<World>> {
         if self.conflicts > 0 {
             return None;
+        }
+        if self.standing.is_none() {
+            self.steps = None;
         }
         let standing = self.standing.get_or_insert_with(|| {
             let mut standing = Standing::default();
@@ -176,7 +226,55 @@ impl Merged {
     }
 }
 
+impl Step {
+    /// Makes it in what a node enforces. The world has seen it already.
+    pub(crate) fn follow(&self, live: &mut Live, world: &World) {
+        let Part {
+            pods,
+            namespaces,
+            nodes,
+            network_policies,
+            admin_policies,
+        } = &*self.part;
+        let written = namespaces.iter().map(|n| &n.name);
+        for name in written.chain(self.part.used()) {
+            live.label(name, world.namespace_labels(name));
+        }
+        if self.there {
+            pods.iter().for_each(|pod| live.add_pod(pod));
+            nodes.iter().for_each(|node| live.add_node(node));
+            let policies = network_policies.iter();
+            policies.for_each(|policy| live.add_policy(policy));
+            let policies = admin_policies.iter();
+            policies.for_each(|policy| live.add_admin_policy(policy));
+        } else {
+            pods.iter().for_each(|pod| live.remove_pod(pod));
+            nodes.iter().for_each(|node| live.remove_node(node));
+            let policies = network_policies.iter();
+            policies.for_each(|policy| live.remove_policy(policy));
+            let policies = admin_policies.iter();
+            policies.for_each(|policy| live.remove_admin_policy(policy));
+        }
+    }
+}
+
 impl Standing {
+    /// One that is never to be kept current.
+    pub(crate) fn of(world: Arc<World>) -> Self {
+        Self {
+            world,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: &Step) {
+        if step.there {
+            self.add(&step.part);
+        } else {
+            self.remove(&step.part);
+        }
+    }
+
     fn add(&mut self, part: &Part) {
         let world = Arc::make_mut(&mut self.world);
         for pod in &part.pods {
@@ -211,13 +309,13 @@ impl Standing {
             let all = &mut world.network_policies;
             take(all, &mut self.policies, &policy.object, object);
         }
-        let names: Vec<&String> = part.nodes.iter().map(|n| &n.name).collect();
-        world.nodes.retain(|node| !names.contains(&&node.name));
-        let gone: Vec<_> = part.admin_policies.iter().collect();
-        let same = |a: &AdminPolicy, b: &AdminPolicy| (a.kind, &a.object) == (b.kind, &b.object);
-        world
-            .admin_policies
-            .retain(|policy| !gone.iter().any(|g| same(g, policy)));
+        for node in &part.nodes {
+            world.nodes.retain(|other| other.name != node.name);
+        }
+        for policy in &part.admin_policies {
+            let other = |p: &AdminPolicy| (p.kind, &p.object) != (policy.kind, &policy.object);
+            world.admin_policies.retain(other);
+        }
         for namespace in &part.namespaces {
             world.namespaces.remove(&namespace.name);
             if self.used.contains_key(&namespace.name) {

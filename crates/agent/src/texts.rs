@@ -4,7 +4,7 @@
 //! one before; while there is a text of which no version has ever been read, or texts contradict each other,
 //! there is no new policy set, and the one in force stays.
 
-use crate::merged::{Merged, Part};
+use crate::merged::{Merged, Part, Standing, Step};
 use crate::profile::profile;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources, Text};
 use palisade_netmodel::World;
@@ -24,6 +24,8 @@ pub struct Texts {
     dependent: usize,
     /// What the other ones say.
     merged: Merged,
+    /// Whether the world that was given last is of all texts read anew, so that no steps lead on from it.
+    together: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -131,15 +133,29 @@ impl Texts {
         if self.unknown > 0 {
             return Reading { world: None, told };
         }
-        let parts = self.all.values().filter_map(|kept| kept.part.as_deref());
+        let parts = self.all.values().filter_map(|kept| kept.part.as_ref());
         let merged = (self.dependent == 0).then(|| self.merged.world(parts));
-        match merged.flatten() {
-            Some(world) => Reading {
-                world: Some(world),
-                told,
-            },
-            None => self.read_together(told),
+        let merged = merged.flatten();
+        if std::mem::replace(&mut self.together, merged.is_none()) || self.together {
+            self.merged.forget_steps();
         }
+        match merged {
+            None => self.read_together(told),
+            world => Reading { world, told },
+        }
+    }
+
+    /// What happened to the world that was read last since the one of which this was asked last; `None`: it may be
+    /// another one.
+    pub(crate) fn steps(&mut self) -> Option<Vec<Step>> {
+        self.merged.steps()
+    }
+
+    /// A copy of the world that was read last, which can be kept current by steps, if it can be.
+    pub(crate) fn replica(&self, world: &Arc<World>) -> Standing {
+        let whole = (self.dependent == 0).then(|| self.merged.replica());
+        let replica = whole.flatten();
+        replica.unwrap_or_else(|| Standing::of(Arc::clone(world)))
     }
 
     /// What is to be told of texts that do not read.
@@ -309,8 +325,10 @@ fn line(problem: &Diagnostic, name: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::Texts;
+    use crate::merged::Standing;
+    use crate::wanted::Wanted;
     use palisade_netmodel::{Direction, Labels};
-    use palisade_nftables::{Node, Settings, build};
+    use palisade_nftables::{Change, Node, Ruleset, Settings, build};
     use serde_json::json;
 
     fn policy(spec: &serde_json::Value) -> Result<String, String> {
@@ -383,18 +401,19 @@ mod tests {
             picked
         };
         let namespace = ["shop", "pay"][pick(2)];
-        let name = ["a", "b", "c"][pick(3)];
+        let name = ["a", "b", "c", "d", "e", "f", "g", "h"][pick(8)];
         let app = ["web", "db"][pick(2)];
         let head =
             format!("metadata: {{name: {name}, namespace: {namespace}, labels: {{app: {app}}}}}");
         let pod = format!(
             "apiVersion: v1\nkind: Pod\n{head}\nspec: {{containers: [{{name: c}}]}}\n\
-             status: {{phase: Running, podIPs: [{{ip: 10.0.0.{}}}], hostIPs: [{{ip: 192.168.0.1}}]}}\n",
-            pick(5)
+             status: {{phase: Running, podIPs: [{{ip: 10.0.0.{}}}], hostIPs: [{{ip: 192.168.0.{}}}]}}\n",
+            pick(5),
+            1 + pick(3)
         );
         let policy = format!(
             "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n{head}\nspec:\n  podSelector: {{matchLabels: {{app: web}}}}\n  \
-             ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: {app}}}}}, podSelector: {{}}}}]}}]\n"
+             ingress: [{{from: [{{namespaceSelector: {{matchLabels: {{team: {app}}}}}, podSelector: {{}}}}, {{podSelector: {{}}}}]}}]\n"
         );
         let of_namespace = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {namespace}, labels: {{team: {app}}}}}\n"
@@ -421,9 +440,10 @@ mod tests {
             service,
             "kind: [".to_owned(),
         ];
-        // What speaks only together with others, or not at all, is rare.
-        let kind = pick(24);
-        Ok(all[if kind < 22 { kind % 6 } else { kind - 16 }].clone())
+        // What there is once contradicts itself easily. That, what speaks only together with others, and what says
+        // nothing at all, is rare.
+        let kinds = [vec![0; 24], vec![1; 12], vec![2, 3, 3, 4, 5, 6, 7]].concat();
+        Ok(all[kinds[pick(kinds.len())]].clone())
     }
 
     /// Whatever comes and goes, what is kept current is what everything says when it is read anew.
@@ -442,8 +462,11 @@ mod tests {
             pod_networks: Vec::new(),
         };
         let mut texts = Texts::default();
+        let mut wanted = Wanted::new(Settings::default());
+        let (mut in_force, mut elements) = (Ruleset::default(), 0);
+        let mut replica: Option<Standing> = None;
         let (mut worlds, mut contradictions) = (0, 0);
-        for _ in 0..3_000 {
+        for _ in 0..6_000 {
             let name = format!("{}.yaml", next(9));
             match next(4) {
                 0 => drop(texts.remove(&name)),
@@ -491,10 +514,26 @@ mod tests {
             assert_eq!(current.profile, anew.profile);
             let ruleset = |world| build(world, &node, &Settings::default()).ruleset;
             assert_eq!(ruleset(&current), ruleset(&anew));
+            // So is what follows the texts step by step: the node's ruleset, and a world of one's own.
+            let steps = texts.steps();
+            let live = wanted.steps(steps.as_deref(), &current, &node);
+            match live.take() {
+                Change::Whole(built) => in_force = built.ruleset,
+                Change::Elements(changed) => {
+                    elements += usize::from(!changed.is_empty());
+                    in_force.set_elements(&changed);
+                }
+            }
+            assert_eq!(in_force, ruleset(&anew));
+            match (&mut replica, steps) {
+                (Some(replica), Some(steps)) => steps.iter().for_each(|s| replica.step(s)),
+                _ => replica = Some(texts.replica(&current)),
+            }
+            assert_eq!(sorted(&replica.as_ref().unwrap().world), sorted(&anew));
         }
         assert!(
-            worlds > 300 && contradictions > 50,
-            "{worlds}, {contradictions}"
+            worlds > 300 && contradictions > 50 && elements > 5,
+            "{worlds}, {contradictions}, {elements}"
         );
     }
 }

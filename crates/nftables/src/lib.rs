@@ -36,9 +36,10 @@ mod text;
 mod update;
 pub mod wire;
 
-pub use build::{Built, DENY as CLOSED, Denial, Node, Refused, Settings, build};
+pub use build::{Built, Change, DENY as CLOSED, Denial, Live, Node, Refused, Settings, build};
 pub use model::{
-    Chain, Effect, Element, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side, Verdict,
+    Chain, Effect, Element, Elements, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side,
+    Verdict,
 };
 pub use netlink::{Batch, encode};
 pub use packet::{Judgement, Packet};

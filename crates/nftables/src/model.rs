@@ -96,6 +96,19 @@ pub enum Element {
     Socket(IpAddr, Protocol, u16),
 }
 
+/// How the elements of a set changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elements {
+    /// The set.
+    pub set: String,
+    /// Those that went, sorted.
+    pub gone: Vec<Element>,
+    /// Those that came, sorted.
+    pub new: Vec<Element>,
+    /// Those that there are now.
+    pub all: Arc<Vec<Element>>,
+}
+
 /// A verdict map: `type ipv4_addr : verdict`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Map {
@@ -218,6 +231,15 @@ impl Rule {
 }
 
 impl Ruleset {
+    /// Gives sets that are there their new elements.
+    pub fn set_elements(&mut self, changed: &[Elements]) {
+        for elements in changed {
+            if let Some(set) = self.sets.get_mut(&elements.set) {
+                set.elements = Arc::clone(&elements.all);
+            }
+        }
+    }
+
     /// The number of rules and of elements, of sets and maps together.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {

@@ -5,7 +5,7 @@
 //! A chain that is added and jumped to in one transaction could be met while it is still empty, by a packet
 //! that read the generation of the rules before, and the map after the change; published first, it cannot.
 
-use crate::model::{Chain, Element, Map, Rule, Ruleset, Set};
+use crate::model::{Chain, Element, Elements, Map, Rule, Ruleset, Set};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
@@ -94,6 +94,25 @@ pub struct Present {
 }
 
 impl<'r> Update<'r> {
+    /// What changes the elements of sets, and nothing else.
+    #[must_use]
+    pub fn of_elements(changed: &'r [Elements]) -> Self {
+        let mut update = Self::default();
+        for Elements { set, gone, new, .. } in changed {
+            update.change(set, gone.clone(), new.clone());
+        }
+        update
+    }
+
+    fn change(&mut self, set: &'r str, gone: Vec<Element>, new: Vec<Element>) {
+        if !gone.is_empty() {
+            self.switch.push(Operation::DeleteElements(set, gone));
+        }
+        if !new.is_empty() {
+            self.switch.push(Operation::AddElements(set, new));
+        }
+    }
+
     /// Whether nothing is to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -158,12 +177,7 @@ impl Ruleset {
             match old.sets.get(name) {
                 Some(before) => {
                     let (gone, new) = changed(&before.elements, &set.elements);
-                    if !gone.is_empty() {
-                        update.switch.push(Operation::DeleteElements(name, gone));
-                    }
-                    if !new.is_empty() {
-                        update.switch.push(Operation::AddElements(name, new));
-                    }
+                    update.change(name, gone, new);
                 }
                 None => update.add_set(name, set),
             }

@@ -1,16 +1,16 @@
 //! What a change costs, from the text of an object to the kernel's answer. Run with
 //! `cargo bench -p palisade-trial --bench changes`; nothing outside of its own namespaces is touched.
 //!
-//! Cost model: the text of the object that changed is read, and nothing else is. Its place in the world is looked up. The
-//! node's ruleset is built anew: one look at every pod of the cluster, for whom it may be a peer, then the rules of the
-//! node's own signatures. What differs goes to the kernel. So a change costs some hundred nanoseconds
-//! for each pod of the cluster and microseconds for each of the node. *Anew* is what reading all texts costs, as at the start.
+//! Cost model: the text of the object that changed is read, and nothing else is. Its place in the world is looked up, and
+//! so are the lists of peers of the node's policies that mean it: nothing grows with the cluster. Where a pod or a policy
+//! of the node changes, the maps of its pods and the rules that depend on it are put together anew. What differs goes to
+//! the kernel. *Anew* is what reading all texts costs, as at the start.
 //!
 //! One thread, wall clock. Machines differ: growth counts.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
-use palisade_agent::{Enforcer, Texts, own};
+use palisade_agent::{Enforcer, Texts, Wanted, own};
 use palisade_netlab::{Lab, Layout, Plan, become_root};
 use palisade_nftables::Settings;
 use std::error::Error;
@@ -87,6 +87,7 @@ const NODE: &str = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"
 
 struct Running {
     texts: Texts,
+    wanted: Wanted,
     enforcer: Enforcer,
 }
 
@@ -103,7 +104,8 @@ impl Running {
         let reading = self.texts.read();
         let world = reading.world.ok_or_else(|| reading.told.join("\n"))?;
         let node = own(&world, "here")?;
-        let report = self.enforcer.enforce(&world, &node)?;
+        let live = self.wanted.follow(&mut self.texts, &world, &node);
+        let report = self.enforcer.follow(&world, live)?;
         match report.refused.is_empty() {
             true => Ok(()),
             false => Err(format!("{:?}", report.refused).into()),
@@ -121,6 +123,7 @@ fn size(pods: usize) -> Done<Vec<(&'static str, f64, f64, f64)>> {
     let enforcer = lab.inside(host, || Enforcer::new(Settings::default()))??;
     let mut running = Running {
         texts: Texts::default(),
+        wanted: Wanted::new(Settings::default()),
         enforcer,
     };
     let begun = Instant::now();

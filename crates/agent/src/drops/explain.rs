@@ -3,6 +3,7 @@
 
 use super::headers::{Header, SCTP, TCP, UDP};
 use super::tally::Fields;
+use crate::merged::{Standing, Step};
 use palisade_netmodel::reference::{Candidates, View, decide_in};
 use palisade_netmodel::{
     Cause, Direction, Endpoint, Flow, Layer, Outcome, Phase, Pod, PodId, Protocol, Subject, World,
@@ -19,19 +20,32 @@ pub struct InForce(Arc<RwLock<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    world: Arc<World>,
+    standing: Standing,
     denials: BTreeMap<String, Denial>,
 }
 
 impl InForce {
     /// Takes the policy set that came into force, and what prefixes of its rules mean.
     pub fn put(&self, world: Arc<World>, denials: BTreeMap<String, Denial>) {
-        let new = Known { world, denials };
+        self.replace(Standing::of(world), denials);
+    }
+
+    pub(crate) fn replace(&self, standing: Standing, denials: BTreeMap<String, Denial>) {
+        let new = Known { standing, denials };
         // What was before is dropped after the lock is open again.
         let _old = std::mem::replace(
             &mut *self.0.write().unwrap_or_else(PoisonError::into_inner),
             new,
         );
+    }
+
+    /// Takes what happened to the policy set, and what prefixes mean if that is something else now.
+    pub(crate) fn follow(&self, steps: &[Step], denials: Option<BTreeMap<String, Denial>>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        steps.iter().for_each(|step| known.standing.step(step));
+        if let Some(denials) = denials {
+            known.denials = denials;
+        }
     }
 
     pub(super) fn knows(&self, prefix: &str) -> bool {
@@ -75,7 +89,7 @@ impl Known {
 
     /// Who has an address: the first live pod that is not on the host network, as the reference has it.
     fn pod(&self, address: IpAddr) -> Option<(PodId, &Pod)> {
-        let mut pods = self.world.pods();
+        let mut pods = self.standing.world.pods();
         pods.find(|(_, pod)| {
             pod.phase == Phase::Live && !pod.host_network && pod.addresses.known.contains(&address)
         })
@@ -88,7 +102,7 @@ impl Known {
             end.insert("namespace".to_owned(), json!(pod.namespace));
             end.insert("pod".to_owned(), json!(pod.name));
         } else {
-            let mut nodes = self.world.nodes.iter();
+            let mut nodes = self.standing.world.nodes.iter();
             let node = nodes.find(|node| node.addresses.contains(&address));
             end.extend(node.map(|node| ("node".to_owned(), json!(node.name))));
         }
@@ -125,14 +139,14 @@ impl Known {
         ends: [Option<(PodId, &Pod)>; 2],
     ) -> Vec<Cause> {
         let namespaces = ends.map(|end| end.map(|(_, pod)| pod.namespace.as_str()));
-        let policies = self.world.network_policies.iter().enumerate();
+        let policies = self.standing.world.network_policies.iter().enumerate();
         let matter = policies.filter(|(_, p)| namespaces.contains(&Some(&p.object.namespace)));
         let candidates = Candidates {
             network_policies: matter.map(|(index, _)| index).collect(),
-            admin_policies: (0..self.world.admin_policies.len()).collect(),
+            admin_policies: (0..self.standing.world.admin_policies.len()).collect(),
             ..Candidates::default()
         };
-        let decision = decide_in(View::among(&self.world, &candidates), flow);
+        let decision = decide_in(View::among(&self.standing.world, &candidates), flow);
         let mut causes = decision.because;
         causes.retain(|cause| cause.outcome == Outcome::Deny && is_of(cause.layer, direction));
         causes

@@ -3,6 +3,8 @@
 //!
 //! What is accepted *returns*: it leaves this direction's chains and goes on to the other direction.
 
+use super::cluster::Cluster;
+use super::kept::Store;
 use super::peers::{Named, Peers};
 use super::ports::Ports;
 use super::sets::{Addresses, Sets};
@@ -14,8 +16,7 @@ use palisade_netmodel::{
     AdminAction, AdminPeer, AdminPolicy, AdminRule, Direction, PortSet, Protocol, Subject, Template,
 };
 use std::collections::{BTreeMap, BTreeSet};
-
-use super::cluster::Cluster;
+use std::sync::Arc;
 
 pub(super) struct Chains<'w> {
     settings: &'w Settings,
@@ -25,12 +26,21 @@ pub(super) struct Chains<'w> {
     denials: BTreeMap<String, Denial>,
 }
 
-/// Sets, chains, and what the prefixes of logged packets mean.
-pub(super) type Finished = (
-    BTreeMap<String, Set>,
-    BTreeMap<String, Chain>,
-    BTreeMap<String, Denial>,
-);
+/// Where the addresses of a template's pods lead, and all that belongs to it.
+#[derive(Debug)]
+pub(super) struct Led {
+    /// Also, so that it stays where it is.
+    pub(super) template: Arc<Template>,
+    /// The chain, if there is one; or why they are closed. Then nothing of the rest is of use but what was refused.
+    pub(super) head: Result<Option<String>, String>,
+    pub(super) chains: BTreeMap<String, Chain>,
+    /// Sets that change when the rules do.
+    pub(super) fixed: BTreeMap<String, Set>,
+    /// The names of sets that are kept current.
+    pub(super) kept: BTreeSet<String>,
+    pub(super) refused: BTreeSet<Refused>,
+    pub(super) denials: BTreeMap<String, Denial>,
+}
 
 /// Where administrators' rules lead to.
 struct Ends<'v> {
@@ -47,26 +57,34 @@ struct Traffic {
 }
 
 impl<'w> Chains<'w> {
-    pub(super) fn new(cluster: &'w Cluster<'w>, settings: &'w Settings) -> Self {
+    pub(super) fn new(cluster: &'w Cluster, store: &'w mut Store, settings: &'w Settings) -> Self {
         Self {
             settings,
-            sets: Sets::new(cluster, settings.most_elements),
+            sets: Sets::new(cluster, store, settings.most_elements),
             chains: BTreeMap::new(),
             refused: BTreeSet::new(),
             denials: BTreeMap::new(),
         }
     }
 
-    pub(super) fn settings(&self) -> &'w Settings {
-        self.settings
-    }
-
-    pub(super) fn refused(&self) -> impl Iterator<Item = Refused> {
-        self.refused.iter().cloned()
-    }
-
-    pub(super) fn finish(self) -> Finished {
-        (self.sets.finish(), self.chains, self.denials)
+    /// What a signature means for addresses of a family of pods of a template.
+    pub(super) fn lead(
+        mut self,
+        signature: &Signature<'_>,
+        own: &Arc<Template>,
+        family: Family,
+    ) -> Led {
+        let head = self.of(signature, own, family);
+        let (fixed, kept) = self.sets.finish();
+        Led {
+            template: Arc::clone(own),
+            head,
+            chains: self.chains,
+            fixed,
+            kept,
+            refused: self.refused,
+            denials: self.denials,
+        }
     }
 
     /// The chain of a signature, `None` if nothing is refused by it.
@@ -74,7 +92,7 @@ impl<'w> Chains<'w> {
     /// # Errors
     ///
     /// The limit that it goes beyond, in words.
-    pub(super) fn of(
+    fn of(
         &mut self,
         signature: &Signature<'_>,
         own: &Template,

@@ -1,11 +1,14 @@
 //! From the cluster's policies to the ruleset of one node.
 //!
-//! Cost: each pod of the node, once; each distinct list of peers that their policies name, over the
-//! templates (not the pods) of the namespaces that it can mean; and the rules of each distinct signature.
+//! Cost: each pod of the cluster, once; each distinct list of peers that the policies of the node's pods name, over
+//! the templates (not the pods) of the namespaces that it can mean; and the rules of each distinct signature. What a
+//! change costs is told in [`live`].
 
 mod base;
 mod chains;
 mod cluster;
+mod kept;
+mod live;
 mod peers;
 mod ports;
 mod sets;
@@ -13,18 +16,14 @@ mod signature;
 
 use crate::model::{Family, Map, Ruleset, Side};
 pub use base::DENY;
-use chains::Chains;
-use cluster::Cluster;
 use ipnet::IpNet;
-use palisade_netmodel::{Direction, ObjectRef, Pod, PodId, Subject, Template, World};
-use rustc_hash::FxHashMap;
-use signature::Policies;
+pub use live::{Change, Live};
+use palisade_netmodel::{Direction, ObjectRef, Pod, Subject, World};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// The node that a ruleset is for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Node {
     /// Its addresses (`Node .status.addresses`): the pods that run on a node with one of them are its own.
     pub addresses: Vec<IpAddr>,
@@ -97,23 +96,7 @@ pub enum Refused {
 /// The ruleset of a node.
 #[must_use]
 pub fn build(world: &World, node: &Node, settings: &Settings) -> Built {
-    let cluster = Cluster::of(world);
-    let mut builder = Builder {
-        world,
-        policies: Policies::of(world),
-        chains: Chains::new(&cluster, settings),
-        led: FxHashMap::default(),
-        maps: empty_maps(),
-        refused: Vec::new(),
-        known: FxHashMap::default(),
-    };
-    let mut own: Vec<(PodId, &Pod)> = world.pods().filter(|(_, pod)| node.runs(pod)).collect();
-    // The order of the world's pods means nothing, whoever of two claims an address first.
-    own.sort_by_key(|(_, pod)| (&pod.namespace, &pod.name));
-    for (id, pod) in own {
-        builder.pod(id, pod);
-    }
-    builder.finish(node)
+    Live::of(world, node, settings).whole()
 }
 
 impl Node {
@@ -149,96 +132,4 @@ fn empty_maps() -> BTreeMap<String, Map> {
         }
     }
     maps
-}
-
-struct Builder<'w> {
-    world: &'w World,
-    policies: Policies<'w>,
-    chains: Chains<'w>,
-    /// Where the addresses of a template's pods lead.
-    led: FxHashMap<(*const Template, Direction, Family), Result<Option<String>, String>>,
-    maps: BTreeMap<String, Map>,
-    refused: Vec<Refused>,
-    /// Whose addresses are known.
-    known: FxHashMap<IpAddr, PodId>,
-}
-
-impl Builder<'_> {
-    fn pod(&mut self, id: PodId, pod: &Pod) {
-        for address in &pod.addresses.known {
-            let owner = *self.known.entry(*address).or_insert(id);
-            if owner != id {
-                self.claimed_twice(*address, owner, pod);
-                continue;
-            }
-            for direction in [Direction::Egress, Direction::Ingress] {
-                self.dispatch(direction, *address, pod);
-            }
-        }
-    }
-
-    /// Leads the address of a pod to the chain of its policies, if it has any.
-    fn dispatch(&mut self, direction: Direction, address: IpAddr, pod: &Pod) {
-        let family = Family::of(&address);
-        let key = (Arc::as_ptr(&pod.template), direction, family);
-        let led = self.led.entry(key).or_insert_with(|| {
-            let signature = self.policies.signature(&pod.template, direction);
-            self.chains.of(&signature, &pod.template, family)
-        });
-        let chain = match led.clone() {
-            Ok(chain) => chain,
-            Err(why) => {
-                self.refused.push(Refused::Pod(pod.object(), why));
-                Some(base::DENY.to_owned())
-            }
-        };
-        if let (Some(chain), Some(map)) = (chain, self.map(direction, family)) {
-            map.elements.insert(address, chain);
-        }
-    }
-
-    fn map(&mut self, direction: Direction, family: Family) -> Option<&mut Map> {
-        self.maps.get_mut(&map_name(direction, family))
-    }
-
-    /// Nobody can say whose packets these are: they pass in neither direction.
-    fn claimed_twice(&mut self, address: IpAddr, owner: PodId, pod: &Pod) {
-        let other = self
-            .world
-            .pod(owner)
-            .map_or_else(ObjectRef::default, Pod::object);
-        let why = format!("its address {address} is also that of pod {other}");
-        self.refused.push(Refused::Pod(pod.object(), why));
-        for direction in [Direction::Egress, Direction::Ingress] {
-            if let Some(map) = self.map(direction, Family::of(&address)) {
-                map.elements.insert(address, base::DENY.to_owned());
-            }
-        }
-    }
-
-    fn finish(self, node: &Node) -> Built {
-        let Self {
-            chains,
-            maps,
-            mut refused,
-            known,
-            ..
-        } = self;
-        refused.extend(chains.refused());
-        refused.sort();
-        refused.dedup();
-        let settings = chains.settings().clone();
-        let (mut sets, mut all, denials) = chains.finish();
-        base::add(&mut sets, &mut all, &settings, node, known.into_keys());
-        Built {
-            ruleset: Ruleset {
-                table: settings.table,
-                sets,
-                maps,
-                chains: all,
-            },
-            refused,
-            denials,
-        }
-    }
 }

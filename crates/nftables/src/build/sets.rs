@@ -1,22 +1,23 @@
-//! The sets of a ruleset, each made once. Sets of pods are named by whom they mean, so that pods come and
+//! The sets that the chains of a signature ask for. Sets of pods are named by whom they mean, so that pods come and
 //! go without a change of any rule; sets of networks and ports by what they hold.
 
 use super::cluster::Cluster;
+use super::kept::{Meaning, Store, beyond};
 use super::peers::{Named, Peers, Selected};
 use crate::addresses;
 use crate::model::{Element, Family, Set, SetKind};
 use crate::names::name;
 use palisade_netmodel::{PortSet, Protocol};
-use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(super) struct Sets<'w> {
-    cluster: &'w Cluster<'w>,
-    /// The addresses of what was asked for already.
-    selected: FxHashMap<Selected, Vec<IpAddr>>,
-    sets: BTreeMap<String, Set>,
+    cluster: &'w Cluster,
+    store: &'w mut Store,
+    /// Those that change when the rules do.
+    fixed: BTreeMap<String, Set>,
+    /// The names of those that are kept current.
+    kept: BTreeSet<String>,
     most: usize,
 }
 
@@ -29,17 +30,19 @@ pub(super) enum Addresses {
 }
 
 impl<'w> Sets<'w> {
-    pub(super) fn new(cluster: &'w Cluster<'w>, most: usize) -> Self {
+    pub(super) fn new(cluster: &'w Cluster, store: &'w mut Store, most: usize) -> Self {
         Self {
             cluster,
-            selected: FxHashMap::default(),
-            sets: BTreeMap::new(),
+            store,
+            fixed: BTreeMap::new(),
+            kept: BTreeSet::new(),
             most,
         }
     }
 
-    pub(super) fn finish(self) -> BTreeMap<String, Set> {
-        self.sets
+    /// The sets that were asked for, and the names of those that are kept current.
+    pub(super) fn finish(self) -> (BTreeMap<String, Set>, BTreeSet<String>) {
+        (self.fixed, self.kept)
     }
 
     /// Peers of a family: none, one or two sets, since single addresses and ranges are looked up in
@@ -66,7 +69,7 @@ impl<'w> Sets<'w> {
         }
         if !ranges.is_empty() {
             let name = name(&format!("networks{}", family.digit()), &ranges);
-            self.add(&name, SetKind::Networks(family), |_| ranges)?;
+            self.add(&name, SetKind::Networks(family), ranges)?;
             found.push(Addresses::In(name));
         }
         Ok(found)
@@ -74,25 +77,8 @@ impl<'w> Sets<'w> {
 
     fn pods(&mut self, selected: &BTreeSet<Selected>, family: Family) -> Result<String, String> {
         let name = name(&format!("pods{}", family.digit()), selected);
-        self.add(&name, SetKind::Addresses(family), |sets| {
-            let mut all = Vec::new();
-            for one in selected {
-                let addresses = sets
-                    .selected(one)
-                    .iter()
-                    .filter(|a| Family::of(a) == family);
-                all.extend(addresses.map(|a| Element::Address(*a)));
-            }
-            all
-        })?;
+        self.keep(&name, || Meaning::Pods(family, selected.clone()))?;
         Ok(name)
-    }
-
-    fn selected(&mut self, selected: &Selected) -> &[IpAddr] {
-        let cluster = self.cluster;
-        self.selected
-            .entry(selected.clone())
-            .or_insert_with(|| cluster.addresses(selected))
     }
 
     /// Ports by name, on each peer that has them.
@@ -103,49 +89,40 @@ impl<'w> Sets<'w> {
         family: Family,
     ) -> Result<String, String> {
         let name = name(&format!("sockets{}", family.digit()), &(peers, names));
-        self.add(&name, SetKind::Sockets(family), |sets| {
-            let found = sets.cluster.sockets(peers, names).into_iter();
-            let found = found.filter(|(address, ..)| Family::of(address) == family);
-            found
-                .map(|(address, protocol, port)| Element::Socket(address, protocol, port))
-                .collect()
+        self.keep(&name, || {
+            Meaning::Sockets(family, peers.clone(), names.clone())
         })?;
         Ok(name)
+    }
+
+    fn keep(&mut self, name: &str, meaning: impl FnOnce() -> Meaning) -> Result<(), String> {
+        self.kept.insert(name.to_owned());
+        self.store.ensure(name, self.cluster, meaning)
     }
 
     pub(super) fn ports(&mut self, ports: &PortSet) -> Result<String, String> {
         let name = name("ports", ports);
-        self.add(&name, SetKind::Ports, |_| {
-            let ranges = |protocol: Protocol| {
-                let ranges = ports.ranges(protocol).iter();
-                ranges.map(move |(first, last)| Element::Ports(protocol, *first, *last))
-            };
-            Protocol::ALL.into_iter().flat_map(ranges).collect()
-        })?;
+        let ranges = |protocol: Protocol| {
+            let ranges = ports.ranges(protocol).iter();
+            ranges.map(move |(first, last)| Element::Ports(protocol, *first, *last))
+        };
+        let all = Protocol::ALL.into_iter().flat_map(ranges).collect();
+        self.add(&name, SetKind::Ports, all)?;
         Ok(name)
     }
 
     /// Makes a set unless it is there.
-    fn add(
-        &mut self,
-        name: &str,
-        kind: SetKind,
-        elements: impl FnOnce(&mut Self) -> Vec<Element>,
-    ) -> Result<(), String> {
-        if self.sets.contains_key(name) {
+    fn add(&mut self, name: &str, kind: SetKind, mut all: Vec<Element>) -> Result<(), String> {
+        if self.fixed.contains_key(name) {
             return Ok(());
         }
-        let mut elements = elements(self);
-        elements.sort_unstable();
-        elements.dedup();
-        if elements.len() > self.most {
-            let (found, most) = (elements.len(), self.most);
-            return Err(format!(
-                "a list of its peers or ports has {found} elements, more than the limit of {most}"
-            ));
+        all.sort_unstable();
+        all.dedup();
+        if all.len() > self.most {
+            return Err(beyond(all.len(), self.most));
         }
-        let elements = Arc::new(elements);
-        self.sets.insert(name.to_owned(), Set { kind, elements });
+        let elements = Arc::new(all);
+        self.fixed.insert(name.to_owned(), Set { kind, elements });
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! The policies that a pod is under, in one direction. Pods with the same signature share their chains.
 
 use palisade_netmodel::{
-    AdminPolicy, Direction, Enforcement, NetworkPolicy, Subject, Template, Tier, World,
+    AdminKind, AdminPolicy, Direction, Enforcement, Labels, NetworkPolicy, ObjectRef, Profile,
+    Subject, Template, Tier,
 };
 use rustc_hash::FxHashMap;
 
@@ -32,64 +33,98 @@ impl Signature<'_> {
     }
 }
 
-/// The policies of a world, by what they may select.
-pub(super) struct Policies<'w> {
-    world: &'w World,
+/// The policies of a cluster, by what they may select, kept current.
+#[derive(Debug)]
+pub(super) struct Policies {
+    /// Which kinds have effect.
+    profile: Profile,
     /// NetworkPolicies of each namespace, by name.
-    namespaces: FxHashMap<&'w str, Vec<&'w NetworkPolicy>>,
+    namespaces: FxHashMap<String, Vec<NetworkPolicy>>,
     /// Policies of administrators, in the order in which they are asked.
-    administrators: Vec<&'w AdminPolicy>,
+    administrators: Vec<AdminPolicy>,
 }
 
-impl<'w> Policies<'w> {
-    pub(super) fn of(world: &'w World) -> Self {
-        let mut namespaces: FxHashMap<&str, Vec<&NetworkPolicy>> = FxHashMap::default();
-        if world.profile.cni.enforcement != Enforcement::NotEnforced {
-            let mut policies: Vec<&NetworkPolicy> = world.network_policies.iter().collect();
-            policies.sort_by_key(|p| &p.object);
-            for policy in policies {
-                let namespace = policy.object.namespace.as_str();
-                namespaces.entry(namespace).or_default().push(policy);
+/// "Policies with lower priority values have higher precedence" (`v1alpha2 ClusterNetworkPolicy,
+/// .spec.priority`). Equal ones may be asked in any order: by name here, so that every node agrees; and
+/// no document orders kinds of different versions.
+fn precedence(policy: &AdminPolicy) -> (AdminKind, u16, &ObjectRef) {
+    (policy.kind, policy.priority, &policy.object)
+}
+
+impl Policies {
+    pub(super) fn new(profile: Profile) -> Self {
+        Self {
+            profile,
+            namespaces: FxHashMap::default(),
+            administrators: Vec::new(),
+        }
+    }
+
+    /// Whether policies of administrators have a say.
+    pub(super) fn has_administrators(&self) -> bool {
+        !self.administrators.is_empty()
+    }
+
+    pub(super) fn add(&mut self, policy: &NetworkPolicy) {
+        if self.profile.cni.enforcement == Enforcement::NotEnforced {
+            return;
+        }
+        let namespace = policy.object.namespace.clone();
+        let all = self.namespaces.entry(namespace).or_default();
+        let place = all.partition_point(|other| other.object <= policy.object);
+        all.insert(place, policy.clone());
+    }
+
+    pub(super) fn remove(&mut self, policy: &NetworkPolicy) {
+        let namespace = &policy.object.namespace;
+        if let Some(all) = self.namespaces.get_mut(namespace) {
+            if let Some(place) = all.iter().position(|other| other == policy) {
+                all.remove(place);
+            }
+            if all.is_empty() {
+                self.namespaces.remove(namespace);
             }
         }
-        let administrators = world.admin_policies.iter();
-        let enforced = administrators.filter(|p| world.profile.enforces(p.kind));
-        let mut administrators: Vec<&AdminPolicy> = enforced.collect();
-        // "Policies with lower priority values have higher precedence" (`v1alpha2 ClusterNetworkPolicy,
-        // .spec.priority`). Equal ones may be asked in any order: by name here, so that every node agrees; and
-        // no document orders kinds of different versions.
-        administrators.sort_by_key(|p| (p.kind, p.priority, &p.object));
-        Self {
-            world,
-            namespaces,
-            administrators,
+    }
+
+    pub(super) fn add_administrators(&mut self, policy: &AdminPolicy) {
+        if self.profile.enforces(policy.kind) {
+            let all = &mut self.administrators;
+            let place = all.partition_point(|other| precedence(other) <= precedence(policy));
+            all.insert(place, policy.clone());
         }
     }
 
-    /// What selects pods of a template.
-    pub(super) fn signature(&self, template: &Template, direction: Direction) -> Signature<'w> {
-        let own = self.namespaces.get(template.namespace.as_str());
-        let policies = own.into_iter().flatten().copied();
-        let isolating = policies.filter(|p| {
+    pub(super) fn remove_administrators(&mut self, policy: &AdminPolicy) {
+        let all = &mut self.administrators;
+        if let Some(place) = all.iter().position(|other| other == policy) {
+            all.remove(place);
+        }
+    }
+
+    /// What selects pods of a template, whose namespace has some labels.
+    pub(super) fn signature(
+        &self,
+        labels: Option<&Labels>,
+        template: &Template,
+        direction: Direction,
+    ) -> Signature<'_> {
+        let policies = self.namespaces.get(&template.namespace);
+        let isolating = policies.into_iter().flatten().filter(|p| {
             p.rules(direction).is_some() && p.selects(&template.namespace, &template.labels)
         });
+        let tier = |tier: Tier| -> Vec<&AdminPolicy> {
+            let policies = self.administrators.iter().filter(|p| {
+                let selects = |labels| p.subject.matches(labels, &template.labels);
+                p.tier == tier && !p.rules(direction).is_empty() && labels.is_some_and(selects)
+            });
+            policies.collect()
+        };
         Signature {
             direction,
-            admin: self.tier(template, direction, Tier::Admin),
+            admin: tier(Tier::Admin),
             policies: isolating.collect(),
-            baseline: self.tier(template, direction, Tier::Baseline),
+            baseline: tier(Tier::Baseline),
         }
-    }
-
-    fn tier(&self, template: &Template, direction: Direction, tier: Tier) -> Vec<&'w AdminPolicy> {
-        let Some(namespace) = self.world.namespace_labels(&template.namespace) else {
-            return Vec::new();
-        };
-        let policies = self.administrators.iter().copied().filter(|p| {
-            p.tier == tier
-                && !p.rules(direction).is_empty()
-                && p.subject.matches(namespace, &template.labels)
-        });
-        policies.collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Rules that the kernel does not take close the pods that they are for, and nobody else.
 
 use crate::support::{bare_nodes, nft, with_rights};
-use palisade_agent::{Enforcer, Kernel, Texts};
+use palisade_agent::{Enforcer, Kernel, Texts, Wanted, own};
 use palisade_netmodel::World;
 use palisade_nftables::{Built, Node, Operation, Refused, Rule, Settings, Verdict, build};
 
@@ -89,6 +89,81 @@ fn rules_that_the_kernel_does_not_take_close_their_own_pods() {
                     assert_ne!(rule, bad.contains(&number), "{number} in {table}");
                 }
             }
+        },
+    );
+}
+
+const PEERS: &str = r"
+apiVersion: v1
+kind: Node
+metadata: {name: here}
+status: {addresses: [{type: InternalIP, address: 192.168.0.1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c}]}
+status: {phase: Running, podIPs: [{ip: 10.0.0.1}], hostIPs: [{ip: 192.168.0.1}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {matchLabels: {app: client}}}]}]}
+";
+
+/// A client on another node.
+fn client(low: u8) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: client-{low}, namespace: shop, labels: {{app: client}}}}\n\
+         spec: {{containers: [{{name: c}}]}}\n\
+         status: {{phase: Running, podIPs: [{{ip: 10.1.0.{low}}}], hostIPs: [{{ip: 192.168.0.2}}]}}\n"
+    )
+}
+
+/// Pods that are peers come and go as elements. If the table is not as it was left, it is filled anew.
+#[test]
+fn elements_are_followed_and_a_table_that_differs_is_filled_anew() {
+    with_rights(
+        "refusal::elements_are_followed_and_a_table_that_differs_is_filled_anew",
+        || {
+            let (lab, nodes) = bare_nodes(1);
+            let open = || Enforcer::new(Settings::default());
+            let mut enforcer = lab.inside(nodes[0], open).unwrap().unwrap();
+            let list = || nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+            let (mut texts, mut wanted) = (Texts::default(), Wanted::new(Settings::default()));
+            let mut clients = |enforcer: &mut Enforcer, there: &[u8]| {
+                texts.put("peers", Ok(PEERS.to_owned()));
+                texts.retain(|name| name == "peers");
+                for low in there {
+                    texts.put(&low.to_string(), Ok(client(*low)));
+                }
+                let world = texts.read().world.unwrap();
+                let live = wanted.follow(&mut texts, &world, &own(&world, "here").unwrap());
+                let report = enforcer.follow(&world, live).unwrap();
+                assert_eq!(report.refused, []);
+                let table = list();
+                for low in 1..5 {
+                    let found = table.contains(&format!("10.1.0.{low}"));
+                    assert_eq!(found, there.contains(&low), "{low} in {table}");
+                    let kept = enforcer.applied().unwrap().to_string();
+                    assert_eq!(kept.contains(&format!("10.1.0.{low}")), found);
+                }
+                (report.elements_alone, report.filled_anew)
+            };
+            assert_eq!(clients(&mut enforcer, &[1, 2]), (false, true));
+            assert_eq!(clients(&mut enforcer, &[1, 2, 3]), (true, false));
+            assert_eq!(clients(&mut enforcer, &[2]), (true, false));
+            assert_eq!(clients(&mut enforcer, &[2]), (true, false));
+            // Somebody takes an element out, which then cannot go.
+            let mut names = enforcer.applied().unwrap().sets.keys();
+            let set = names.find(|name| name.starts_with("pods4")).unwrap();
+            let words = ["delete", "element", "inet", "palisade", set, "{ 10.1.0.2 }"];
+            nft(&lab, nodes[0], &words, "");
+            assert_eq!(clients(&mut enforcer, &[4]), (false, true));
+            assert_eq!(clients(&mut enforcer, &[]), (true, false));
+            enforcer.distrust();
+            assert_eq!(clients(&mut enforcer, &[1]), (false, true));
+            assert_eq!(clients(&mut enforcer, &[3]), (true, false));
         },
     );
 }
