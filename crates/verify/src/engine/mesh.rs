@@ -113,6 +113,8 @@ struct Stretch<'w> {
     doors: Vec<Door<'w>>,
     /// The Gateway servers on the port, for a gateway.
     servers: Vec<&'w GatewayServer>,
+    /// Whether nothing but its mode is said of it.
+    plain: bool,
 }
 
 /// What one port does: may it pass, and how is the wire?
@@ -163,7 +165,8 @@ impl<'w> Receiver<'w> {
         };
         let policies = Applicable::of(world, pod);
         let services = client::leading(world, pod);
-        let (mut stretches, mut bypassed) = (Vec::new(), Vec::new());
+        let named: Vec<u16> = policies.iter().flat_map(authorization::ports).collect();
+        let (mut stretches, mut bypassed) = (Vec::<Stretch<'_>>::new(), Vec::new());
         for (first, last) in borders(world, pod, (&policies, &services)) {
             let ports = PortSet::range(Protocol::Tcp, first, last);
             let list = if listens.covers(&ports) {
@@ -172,13 +175,22 @@ impl<'w> Receiver<'w> {
                 &mut bypassed
             };
             let doors = client::doors(world, &services, pod, first);
+            let servers = servers_on(world, pod, first, &doors);
+            let mode = peer_authentication(world, pod, first);
+            // All ports of which no other object speaks behave alike.
+            let plain = doors.is_empty() && servers.is_empty() && !named.contains(&first);
+            if plain && let Some(like) = list.iter_mut().find(|s| s.plain && s.mode == mode) {
+                like.ports = like.ports.union(&ports);
+                continue;
+            }
             list.push(Stretch {
                 port: first,
                 ports,
-                mode: peer_authentication(world, pod, first),
+                mode,
                 wires: wires(&doors),
-                servers: servers_on(world, pod, first, &doors),
+                servers,
                 doors,
+                plain,
             });
         }
         Some(Self {

@@ -141,6 +141,11 @@ fn each_edit_is_told_for_its_callers() {
         workload_selector: Labels::from_iter([("app", "web")]),
         ..rule.clone()
     };
+    let wild = |host: &str| DestinationRule {
+        host: host.to_owned(),
+        ..rule.clone()
+    };
+    let (wide, narrow) = (wild("*.local"), wild("*.bank.svc.cluster.local"));
     let exported = DestinationRule {
         export_to: texts("shop"),
         ..plaintext("bank")
@@ -162,9 +167,17 @@ fn each_edit_is_told_for_its_callers() {
     let permissive = modes("bank", MtlsMode::Permissive);
     let steps = [
         // Clients of the namespace send plaintext, which STRICT refuses; then some of them.
-        (Edit::SetDestinationRule(rule), "api web"),
+        (Edit::SetDestinationRule(rule.clone()), "api web"),
         (Edit::SetDestinationRule(for_web), "api"),
         (Edit::RemoveDestinationRule(object), "web"),
+        // A pattern may mean Services of all namespaces, or of one.
+        (Edit::SetDestinationRule(wide), "api web"),
+        (
+            Edit::SetDestinationRule(wild("*.shop.svc.cluster.local")),
+            "api web",
+        ),
+        (Edit::SetDestinationRule(narrow), "api web"),
+        (Edit::RemoveDestinationRule(wild("").object), "api web"),
         // A rule beside the Service is for those that it is exported to, not for its own namespace then.
         (Edit::SetDestinationRule(exported.clone()), "api web"),
         (Edit::RemoveDestinationRule(exported.object), "api web"),
