@@ -172,11 +172,22 @@ pub struct DestinationRule {
     pub workload_selector: Labels,
     /// `exportTo`; empty: everywhere.
     pub export_to: Vec<String>,
+    /// Whether a `trafficPolicy` is written, be it about something else than TLS: of two rules for a host the policy of
+    /// the first counts, as a whole.
+    pub policy: bool,
     /// `trafficPolicy.tls`; `None`: auto mTLS stays on.
     pub tls: Option<ClientTls>,
     /// `trafficPolicy.portLevelSettings` by Service port; `None`: an entry without `tls`, on which
     /// Istio's code paths disagree.
     pub ports: BTreeMap<u16, Option<ClientTls>>,
+}
+
+impl DestinationRule {
+    /// Whether it has a traffic policy.
+    #[must_use]
+    pub fn has_policy(&self) -> bool {
+        self.policy || self.tls.is_some() || !self.ports.is_empty()
+    }
 }
 
 /// `networking.istio.io ServiceEntry`.

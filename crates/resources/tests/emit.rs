@@ -320,13 +320,15 @@ fn destination_rule() -> impl Strategy<Value = DestinationRule> {
     let host = select(vec!["*", "*.local", "web.shop.svc.cluster.local"]);
     let export = prop_oneof![Just(Vec::new()), Just(vec![".".to_owned(), "*".to_owned()])];
     let ports = btree_map(1..=u16::MAX, tls.clone().prop_map(Some), 0..3);
-    (object(), host, labels(), export, option::of(tls), ports).prop_map(
-        |(object, host, workload_selector, export_to, tls, ports)| DestinationRule {
+    let policy = (any::<bool>(), option::of(tls));
+    (object(), host, labels(), export, policy, ports).prop_map(
+        |(object, host, workload_selector, export_to, (policy, tls), ports)| DestinationRule {
             origin: Origin::default(),
             object,
             host: host.to_owned(),
             workload_selector,
             export_to,
+            policy: policy || tls.is_some() || !ports.is_empty(),
             tls,
             ports,
         },

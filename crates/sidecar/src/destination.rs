@@ -106,8 +106,7 @@ fn chosen<'w>(client: &Pod, rules: &[&'w DestinationRule]) -> Option<&'w Destina
     };
     let by_selector = rules.iter().filter(|rule| same(rule));
     let in_order = by_selector.chain(rules.iter().filter(|rule| for_all(rule)));
-    let has_policy = |rule: &&&DestinationRule| rule.tls.is_some() || !rule.ports.is_empty();
-    in_order.copied().find(|rule| has_policy(&rule))
+    in_order.copied().find(|rule| rule.has_policy())
 }
 
 /// The rules of a namespace for a host that a client can see: those for the host itself, else for the longest pattern.

@@ -500,18 +500,21 @@ fn destination_rule() -> impl Strategy<Value = DestinationRule> {
         host,
         labels(),
         words(&["*", ".", "bank"]),
-        tls(),
+        (prop::bool::weighted(0.2), tls()),
         ports,
     )
         .prop_map(
-            |(namespace, name, host, workload_selector, export_to, tls, ports)| DestinationRule {
-                origin: Origin::default(),
-                object: ObjectRef::new(namespace, name),
-                host: host.to_owned(),
-                workload_selector,
-                export_to,
-                tls,
-                ports,
+            |(namespace, name, host, workload_selector, export_to, (policy, tls), ports)| {
+                DestinationRule {
+                    origin: Origin::default(),
+                    object: ObjectRef::new(namespace, name),
+                    host: host.to_owned(),
+                    workload_selector,
+                    export_to,
+                    policy: policy || tls.is_some() || !ports.is_empty(),
+                    tls,
+                    ports,
+                }
             },
         )
 }

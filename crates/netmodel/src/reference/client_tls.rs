@@ -192,13 +192,13 @@ fn for_caller<'w>(rules: &[&'w DestinationRule], caller: &Pod) -> Option<&'w Des
         let mut same = rules
             .iter()
             .filter(|rule| rule.workload_selector == first.workload_selector);
-        same.find(|rule| has_policy(rule))
+        same.find(|rule| rule.has_policy())
     });
     let mut for_all = rules
         .iter()
         .filter(|rule| rule.workload_selector.is_empty());
     of_caller
-        .or_else(|| for_all.find(|rule| has_policy(rule)))
+        .or_else(|| for_all.find(|rule| rule.has_policy()))
         .copied()
 }
 
@@ -227,10 +227,6 @@ fn in_namespace<'w>(
         }
     }
     best
-}
-
-fn has_policy(rule: &DestinationRule) -> bool {
-    rule.tls.is_some() || !rule.ports.is_empty()
 }
 
 fn host_fits(pattern: &str, host: &str) -> bool {

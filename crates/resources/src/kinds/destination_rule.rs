@@ -72,10 +72,12 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
             out,
         ),
         export_to: istio::texts(spec.strings("exportTo", out)),
+        policy: false,
         tls: None,
         ports: BTreeMap::new(),
     };
     if let Some(mut policy) = spec.map("trafficPolicy", "a traffic policy", out) {
+        rule.policy = true;
         rule.tls = tls(&mut policy, out);
         for node in policy.list("portLevelSettings", out) {
             if let Some((port, tls)) = port_settings(node, out) {
@@ -165,7 +167,7 @@ pub fn write(rule: &DestinationRule, extra: &Meta) -> Value {
         });
         policy.push(("portLevelSettings", Value::List(ports.collect())));
     }
-    if !policy.is_empty() {
+    if rule.has_policy() {
         spec.push(("trafficPolicy", Value::map(policy)));
     }
     object(&KIND, &rule.object, extra, Value::map(spec))

@@ -81,6 +81,7 @@ pub fn mtls(world: &World, flow: &Flow) -> Outcome {
         host: "*".to_owned(),
         workload_selector: Labels::default(),
         export_to: Vec::new(),
+        policy: true,
         tls: Some(ClientTls::IstioMutual),
         ports: BTreeMap::new(),
     }];

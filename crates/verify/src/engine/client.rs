@@ -167,7 +167,7 @@ fn of_namespace<'w>(
 
 /// Of rules that are for the same host, the one whose settings a client has.
 fn of_client<'w>(rules: &[&'w DestinationRule], client: &Pod) -> Option<&'w DestinationRule> {
-    let says = |rule: &&&DestinationRule| rule.tls.is_some() || !rule.ports.is_empty();
+    let says = |rule: &&&DestinationRule| rule.has_policy();
     let (for_all, for_some): (Vec<&DestinationRule>, Vec<&DestinationRule>) =
         rules.iter().partition(|r| r.workload_selector.is_empty());
     let own = for_some.iter().find(|r| {

@@ -107,6 +107,7 @@ fn plaintext(namespace: &str) -> DestinationRule {
         host: "db.bank.svc.cluster.local".to_owned(),
         workload_selector: Labels::default(),
         export_to: Vec::new(),
+        policy: true,
         tls: Some(ClientTls::Disable),
         ports: BTreeMap::new(),
     }
