@@ -219,44 +219,34 @@ mod tests {
     use crate::mesh::shop::{pod, shop, to};
     use palisade_netmodel::Flow;
 
-    /// Three replicas, one of which is on the host network.
-    const MORE: &str = r#"---
+    /// Three replicas, and a pod with their label on the host network.
+    fn more() -> String {
+        let replica = |name: &str| {
+            format!(
+                r"---
 apiVersion: v1
 kind: Pod
 metadata:
-  name: a
+  name: {name}
   namespace: shop
-  labels: {app: x}
-  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
-spec: {containers: [{name: c}]}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: b
-  namespace: shop
-  labels: {app: x}
-  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
-spec: {containers: [{name: c}]}
----
-apiVersion: v1
-kind: Pod
-metadata:
-  name: c
-  namespace: shop
-  labels: {app: x}
-  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}]
-spec: {containers: [{name: c}]}
----
+  labels: {{app: x}}
+  ownerReferences: [{{apiVersion: apps/v1, kind: ReplicaSet, name: x, controller: true}}]
+spec: {{containers: [{{name: c}}]}}
+"
+            )
+        };
+        let host = r"---
 apiVersion: v1
 kind: Pod
 metadata: {name: host, namespace: shop, labels: {app: x}}
 spec: {hostNetwork: true, containers: [{name: c}]}
-"#;
+";
+        ["a", "b", "c"].map(replica).concat() + host
+    }
 
     #[test]
     fn those_that_stand_for_their_kind_come_first() {
-        let world = shop(MORE);
+        let world = shop(&more());
         let names = |ids: Vec<PodId>| -> Vec<String> {
             let pods = ids.into_iter().filter_map(|id| world.pod(id));
             pods.map(|pod| pod.name.clone()).collect()
@@ -271,7 +261,7 @@ spec: {hostNetwork: true, containers: [{name: c}]}
 
     #[test]
     fn who_has_a_certificate() {
-        let world = shop(MORE);
+        let world = shop(&more());
         for (name, expected) in [
             ("web", true),
             ("a", true),
