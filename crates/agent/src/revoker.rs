@@ -5,6 +5,7 @@
 //! is asked for a change, and goes on if it is refused: nothing that was to be done is lost with it.
 
 use crate::conntrack::Conntrack;
+use crate::kernel::Error;
 use crate::log::{Level, Log};
 use crate::revoke::{Revoked, revoke};
 use crate::status::Shared;
@@ -83,16 +84,7 @@ impl Revoker {
     ) -> io::Result<Self> {
         Self::with(move |order, holds| {
             let job = || revoke(&conntrack, &order.ruleset, &order.node, bit, holds);
-            let mut done = job();
-            for _ in 0..TRIES {
-                if done.is_ok() || !holds() {
-                    break;
-                }
-                tell(done, &status, &log);
-                thread::sleep(PAUSE);
-                done = job();
-            }
-            tell(done, &status, &log);
+            persist(job, holds, PAUSE, |done| tell(done, &status, &log));
         })
     }
 
@@ -169,7 +161,26 @@ impl Desk {
     }
 }
 
-fn tell(done: Result<Revoked, crate::kernel::Error>, status: &Shared, log: &Log) {
+/// Does a job, and again after a pause if the kernel refused it, while its order holds; tells of each time.
+fn persist(
+    job: impl Fn() -> Result<Revoked, Error>,
+    holds: Holds<'_>,
+    pause: Duration,
+    mut tell: impl FnMut(Result<Revoked, Error>),
+) {
+    let mut done = job();
+    for _ in 0..TRIES {
+        if done.is_ok() || !holds() {
+            break;
+        }
+        tell(done);
+        thread::sleep(pause);
+        done = job();
+    }
+    tell(done);
+}
+
+fn tell(done: Result<Revoked, Error>, status: &Shared, log: &Log) {
     match done {
         Ok(done) => {
             status.with(|s| s.revoked += done.revoked as u64);
@@ -186,5 +197,57 @@ fn tell(done: Result<Revoked, crate::kernel::Error>, status: &Shared, log: &Log)
             let event = "connections without permission may live on";
             log.line(Level::Error, event, &why);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Revoked, TRIES, persist};
+    use nix::errno::Errno;
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    /// What is told of a job that the kernel refuses so many times, under an order that holds for so many looks.
+    fn told(refused: usize, held: usize) -> Vec<Option<Revoked>> {
+        let (done, looked, mut told) = (Cell::new(0), Cell::new(0), Vec::new());
+        let job = || {
+            done.set(done.get() + 1);
+            if done.get() <= refused {
+                return Err(Error::new("listing connections", Errno::ENOBUFS));
+            }
+            Ok(Revoked {
+                seen: done.get(),
+                ..Revoked::default()
+            })
+        };
+        let holds = || {
+            looked.set(looked.get() + 1);
+            looked.get() <= held
+        };
+        persist(job, &holds, Duration::ZERO, |done| told.push(done.ok()));
+        assert_eq!(told.len(), done.get(), "each time is told, and once");
+        told
+    }
+
+    /// The job when it was done at last, at the time of a number.
+    fn at(time: usize) -> Option<Revoked> {
+        Some(Revoked {
+            seen: time,
+            ..Revoked::default()
+        })
+    }
+
+    #[test]
+    fn what_the_kernel_refuses_is_tried_again_while_the_order_holds() {
+        assert_eq!(told(0, 100), [at(1)]);
+        assert_eq!(told(2, 100), [None, None, at(3)]);
+        // Nobody wants it any more.
+        assert_eq!(told(2, 1), [None, None]);
+        assert_eq!(told(2, 0), [None]);
+    }
+
+    #[test]
+    fn what_the_kernel_never_does_has_an_end() {
+        assert_eq!(told(usize::MAX, usize::MAX), vec![None; TRIES + 1]);
     }
 }
