@@ -24,8 +24,6 @@ mod live;
 mod log;
 mod merged;
 mod place;
-
-mod profile;
 mod revoke;
 mod revoker;
 mod socket;
@@ -46,8 +44,6 @@ pub use kernel::{Error, Kernel, is_ours};
 pub use live::Live;
 pub use log::{Level, Log};
 pub use place::own;
-
-pub use profile::profile;
 pub use revoke::Revoked;
 pub use revoker::{Change, Holds, Order, Revoker};
 pub use status::{Dropped, Shared, Status};

@@ -5,9 +5,8 @@
 //! with anything else has no [`Part`], and two texts with one object contradict each other; then everything is read
 //! together.
 
-use crate::profile::profile;
 use palisade_netmodel::{
-    AdminPolicy, Namespace, NetworkPolicy, Node, ObjectRef, Pod, Template, World,
+    AdminPolicy, Namespace, NetworkPolicy, Node, ObjectRef, Pod, Profile, Template, World,
 };
 use palisade_nftables::Live;
 use palisade_resources::Loaded;
@@ -218,7 +217,7 @@ impl Merged {
         }
         let standing = self.standing.get_or_insert_with(|| {
             let mut standing = Standing::default();
-            Arc::make_mut(&mut standing.world).profile = profile();
+            Arc::make_mut(&mut standing.world).profile = Profile::palisade();
             parts.for_each(|part| standing.add(part));
             standing
         });

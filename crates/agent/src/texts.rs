@@ -5,9 +5,8 @@
 //! there is no new policy set, and the one in force stays.
 
 use crate::merged::{Merged, Part, Standing, Step};
-use crate::profile::profile;
 use palisade_diagnostics::{Diagnostic, FileId, Severity, Sources, Text};
-use palisade_netmodel::World;
+use palisade_netmodel::{Profile, World};
 use palisade_resources::{Input, Loaded, Options, Role, load};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,7 +183,7 @@ impl Texts {
         let mut loaded = read(&texts);
         match first_error(&loaded) {
             None => {
-                loaded.world.profile = profile();
+                loaded.world.profile = Profile::palisade();
                 Reading {
                     world: Some(Arc::new(loaded.world)),
                     told,

@@ -100,13 +100,23 @@ const V1ALPHA1: &[AdminKind] = &[
 ];
 const V1ALPHA2: &[AdminKind] = &[AdminKind::ClusterNetworkPolicy];
 
+/// What `palisade-agent` does. An `ipBlock` is about addresses, whoever has them: the kernel compares the two
+/// ends of a packet with it. A pod and its own node always reach each other, as the specification says: such packets
+/// are not forwarded, and only those meet the rules. Every kind of administrators' policies has effect, in both
+/// spellings of their schema, and SCTP is a protocol like the others.
+const PALISADE: Known = Known {
+    name: "palisade",
+    admin_kinds: &AdminKind::ALL,
+    ..ENFORCES
+};
+
 /// Every plugin that is known, by name.
 ///
 /// Own nodes: Calico goes through the egress policies of a pod before it looks at
 /// `defaultEndpointToHostAction` (Felix configuration); Cilium adds an entry for the local host to the
 /// ingress side of a pod's policies (`allow-localhost-ingress` in its `pkg/policy`), and none to the egress
 /// side. SCTP: off in Cilium unless `sctp.enabled` (Cilium documentation, SCTP support).
-const KNOWN: [Known; 10] = [
+const KNOWN: [Known; 11] = [
     Known {
         name: "antrea",
         admin_kinds: V1ALPHA1,
@@ -151,6 +161,7 @@ const KNOWN: [Known; 10] = [
         admin_kinds: V1ALPHA1,
         ..ENFORCES
     },
+    PALISADE,
     Known {
         name: "weave-net",
         ..ENFORCES
@@ -166,8 +177,17 @@ impl Profile {
     /// The profile of a network plugin, if it is known.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let known = KNOWN.iter().find(|known| known.name == name)?;
-        Some(Self {
+        KNOWN.iter().find(|known| known.name == name).map(Self::of)
+    }
+
+    /// The profile of this project's own agent.
+    #[must_use]
+    pub fn palisade() -> Self {
+        Self::of(&PALISADE)
+    }
+
+    fn of(known: &Known) -> Self {
+        Self {
             ip_block_matches_pods: known.ip_block_matches_pods,
             own_node: known.own_node,
             sctp: known.sctp,
@@ -176,7 +196,7 @@ impl Profile {
                 name: Some(known.name.to_owned()),
                 enforcement: known.enforcement,
             },
-        })
+        }
     }
 
     /// Whether no policy refuses what passes between a pod and its own node. `direction` is that of
@@ -212,5 +232,35 @@ impl Profile {
             Some(name) => format!("the network plugin `{name}`"),
             None => "the network plugin".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KNOWN, Profile};
+    use crate::{AdminKind, Direction, Enforcement, Protocol};
+
+    #[test]
+    fn names_are_sorted_and_found() {
+        let names: Vec<&str> = Profile::names().collect();
+        assert!(names.is_sorted());
+        assert_eq!(names.len(), KNOWN.len());
+        for name in names {
+            let found = Profile::named(name).unwrap();
+            assert_eq!(found.cni.name.as_deref(), Some(name));
+        }
+        assert_eq!(Profile::named("nobody"), None);
+    }
+
+    #[test]
+    fn the_profile_of_the_agent_is_among_them() {
+        let own = Profile::palisade();
+        assert_eq!(Profile::named("palisade").as_ref(), Some(&own));
+        assert_eq!(own.cni.enforcement, Enforcement::Enforced);
+        assert!(AdminKind::ALL.into_iter().all(|kind| own.enforces(kind)));
+        assert!(Protocol::ALL.into_iter().all(|p| own.carries(p)));
+        assert!(own.ip_block_matches_pods);
+        assert!(own.exempts_own_node(Direction::Egress));
+        assert!(own.exempts_own_node(Direction::Ingress));
     }
 }

@@ -2,9 +2,9 @@
 
 use palisade_netmodel::{Cni, Enforcement, Profile};
 
-/// DaemonSets and the plugins that they run, by the names of [`Profile::named`]. An enforcing
-/// plugin beside one that does not enforce (Calico on flannel) comes first.
-const KNOWN: [(&str, &str); 14] = [
+/// DaemonSets and the plugins that they run, by the names of [`Profile::named`]. Our own agent comes after the
+/// plugins that enforce: beside one of them it can only refuse more.
+const KNOWN: [(&str, &str); 15] = [
     ("calico-node", "calico"),
     ("canal", "calico"),
     ("rke2-canal", "calico"),
@@ -16,6 +16,7 @@ const KNOWN: [(&str, &str); 14] = [
     ("ovs-node", "ovn-kubernetes"),
     ("kube-network-policies", "kube-network-policies"),
     ("kindnet", "kindnet"),
+    ("palisade-agent", "palisade"),
     ("kube-flannel-ds", "flannel"),
     ("kube-flannel", "flannel"),
     ("kube-flannel-ds-amd64", "flannel"),
@@ -25,16 +26,22 @@ const KNOWN: [(&str, &str); 14] = [
 /// date or a later one.
 const KINDNET_ENFORCES: u32 = 20_240_813;
 
-/// The profile of the plugin that the DaemonSets show. Each comes with the images of its pods.
+/// The profile of the plugin that the DaemonSets show: the first one that enforces, since it may stand beside one
+/// that does not (Calico on flannel). Each comes with the images of its pods.
 pub(crate) fn detect(daemon_sets: &[(String, Vec<String>)]) -> Profile {
-    let shown = KNOWN.iter().find_map(|(name, plugin)| {
-        let set = daemon_sets.iter().find(|(found, _)| found == name)?;
-        Some((*plugin, &set.1))
+    let shown = KNOWN.iter().filter_map(|(name, plugin)| {
+        let (_, images) = daemon_sets.iter().find(|(found, _)| found == name)?;
+        match *plugin {
+            "kindnet" => Some(kindnet(images)),
+            plugin => Profile::named(plugin),
+        }
     });
-    match shown {
-        Some(("kindnet", images)) => kindnet(images),
-        Some((plugin, _)) => Profile::named(plugin).unwrap_or_default(),
-        None => Profile::default(),
+    let mut shown: Vec<Profile> = shown.collect();
+    let enforces = |profile: &Profile| profile.cni.enforcement == Enforcement::Enforced;
+    let best = shown.iter().position(enforces).unwrap_or_default();
+    match shown.is_empty() {
+        true => Profile::default(),
+        false => shown.swap_remove(best),
     }
 }
 
@@ -96,5 +103,22 @@ mod tests {
     fn an_enforcing_plugin_wins() {
         let both = ["kube-flannel-ds", "calico-node"].map(|name| (name.to_owned(), Vec::new()));
         assert_eq!(detect(&both).cni.enforcement, Enforcement::Enforced);
+    }
+
+    #[test]
+    fn our_own_agent_enforces_beside_what_does_not() {
+        let old = "docker.io/kindest/kindnetd:v20230511-dc714da8";
+        let new = "docker.io/kindest/kindnetd:v20250214-acbabc1a";
+        for (plugin, image, name) in [
+            ("fluentd", "", "palisade"),
+            ("kube-flannel", "", "palisade"),
+            ("kindnet", old, "palisade"),
+            ("kindnet", new, "kindnet"),
+            ("calico-node", "", "calico"),
+        ] {
+            let both = [(plugin, image), ("palisade-agent", "")]
+                .map(|(set, image)| (set.to_owned(), vec![image.to_owned()]));
+            assert_eq!(detect(&both).cni.name.as_deref(), Some(name), "{plugin}");
+        }
     }
 }

@@ -3,8 +3,7 @@
 
 use ipnet::IpNet;
 use palisade_netmodel::{
-    AddressSet, AdminKind, Cni, Endpoint, Enforcement, Flow, MeshConfig, OwnNode, Phase, Pod,
-    PodId, Profile, World,
+    AddressSet, Endpoint, Flow, MeshConfig, Phase, Pod, PodId, Profile, World,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,22 +22,6 @@ pub struct Wired {
     pub destination: IpAddr,
     /// The nodes, by number, each once.
     pub forwarded_by: BTreeSet<usize>,
-}
-
-/// What policies on packets mean: an `ipBlock` is about addresses, whoever has them, and every kind of policy
-/// has effect.
-#[must_use]
-pub fn profile() -> Profile {
-    Profile {
-        ip_block_matches_pods: true,
-        own_node: OwnNode::BothWays,
-        sctp: true,
-        admin_kinds: AdminKind::ALL.to_vec(),
-        cni: Cni {
-            name: None,
-            enforcement: Enforcement::Enforced,
-        },
-    }
 }
 
 /// The address of a node.
@@ -104,7 +87,7 @@ pub fn wire(world: &World, v6: bool) -> World {
         network_policies: world.network_policies.clone(),
         admin_policies: world.admin_policies.clone(),
         mesh: MeshConfig::default(),
-        profile: profile(),
+        profile: Profile::palisade(),
         ..World::default()
     }
 }

@@ -1,9 +1,9 @@
 //! A place in the network for each end of a world.
 
 use crate::Error;
-use palisade_agent::{Enforcer, Report, profile};
+use palisade_agent::{Enforcer, Report};
 use palisade_netlab::{HostId, Lab, Layout, NodePlan, OutsidePlan, Plan};
-use palisade_netmodel::{AddressSet, Endpoint, Phase, PodId, World};
+use palisade_netmodel::{AddressSet, Endpoint, Phase, PodId, Profile, World};
 use palisade_nftables::{Node, Settings};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -94,7 +94,7 @@ impl Trial {
     /// If a host is gone.
     pub fn located(&self, world: &World, only: Option<bool>) -> Result<World, Error> {
         let mut world = world.clone();
-        world.profile = profile();
+        world.profile = Profile::palisade();
         let known = |host: HostId| -> Result<AddressSet, Error> {
             let all = self.lab.host(host)?.addresses().into_iter();
             let known = all
