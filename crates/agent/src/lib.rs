@@ -23,6 +23,7 @@ mod kernel;
 mod live;
 mod log;
 mod merged;
+mod notices;
 mod place;
 mod revoke;
 mod revoker;

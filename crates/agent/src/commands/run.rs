@@ -45,8 +45,6 @@ pub(super) struct Arguments {
     making: Making,
 }
 
-/// How often a directory is looked at; rather a tenth of the time if that takes long.
-const LOOK: Duration = Duration::from_millis(30);
 /// How long changes are gathered after an update; and the longest wait for an answer of the API server.
 const TOGETHER: Duration = Duration::from_millis(20);
 const ANSWER: Duration = Duration::from_secs(30);
@@ -83,9 +81,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let revoker = Revoker::start(conntrack, bit, status.clone(), Arc::clone(&log));
     let revoker = revoker.map_err(|e| environment(&e))?;
     let name = arguments.node.clone();
-    let keeper = Keeper::new(enforcer, name, status, log, in_force, revoker);
+    let keeper = Keeper::new(enforcer, name, status, Arc::clone(&log), in_force, revoker);
     match &arguments.directory {
-        Some(directory) => follow(Directory::new(directory), keeper),
+        Some(directory) => follow(Directory::new(directory), keeper, &log),
         None => listen(arguments, keeper),
     }
 }
@@ -131,16 +129,20 @@ fn listen(arguments: &Arguments, mut keeper: Keeper) -> Result<(), Failure> {
 }
 
 /// Enforces what a directory says, for ever.
-fn follow(mut directory: Directory, mut keeper: Keeper) -> ! {
+fn follow(mut directory: Directory, mut keeper: Keeper, log: &Log) -> ! {
     let (mut tried, mut checked) = (None::<Instant>, Instant::now());
+    let mut told = false;
     loop {
-        let begun = Instant::now();
         let looked = directory.look(&mut keeper.texts);
+        if let Some(why) = directory.untold().filter(|_| !told) {
+            let event = "the kernel does not tell of changes, and the directory is looked at again and again";
+            log.line(Level::Info, event, &[("why", json!(why))]);
+            told = true;
+        }
         let changed = looked == Ok(Looked::Changed);
         // Never from nothing: the directory must have been seen as a whole once.
         let first = tried.is_none() && looked == Ok(Looked::Same);
         keeper.source(looked.map(|_| ()));
-        let took = begun.elapsed();
         let again = keeper.is_held() && tried.is_some_and(|at| at.elapsed() >= AGAIN);
         if changed || first || again {
             keeper.turn();
@@ -150,6 +152,6 @@ fn follow(mut directory: Directory, mut keeper: Keeper) -> ! {
             keeper.check();
             checked = Instant::now();
         }
-        thread::sleep(LOOK.max(took * 10));
+        directory.wait();
     }
 }

@@ -174,6 +174,34 @@ fn what_does_not_read_leaves_the_last_state_and_is_told() {
 }
 
 #[test]
+fn a_kernel_that_tells_nothing_is_no_hindrance() {
+    let Some(node) = Node::new() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let inner = place.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    fs::write(place.path().join("cluster.yaml"), CLUSTER).unwrap();
+    fs::write(inner.join("policy.yaml"), policy(80)).unwrap();
+    let arguments = ["--directory", text(place.path()), "--node", "here"];
+    let blind =
+        "the kernel does not tell of changes, and the directory is looked at again and again";
+    // None at all, and one directory where there are two.
+    for (limit, most) in [("instances", 0), ("watches", 1)] {
+        let set = format!("echo {most} > /proc/sys/user/max_inotify_{limit}");
+        assert!(node.run("sh", &["-c", &set]).status.success());
+        let mut daemon = node.daemon(&arguments);
+        assert!(daemon.wait(blind)["why"].is_string());
+        daemon.wait("enforced");
+        for port in [81, 82] {
+            fs::write(inner.join("policy.yaml"), policy(port)).unwrap();
+            node.says(&format!("tcp dport {port} "), true);
+        }
+        daemon.kill();
+        let unset = format!("echo 1000 > /proc/sys/user/max_inotify_{limit}");
+        assert!(node.run("sh", &["-c", &unset]).status.success());
+    }
+}
+
+#[test]
 fn nothing_is_enforced_before_the_node_is_known() {
     let Some(node) = Node::new() else { return };
     let place = tempfile::tempdir().unwrap();
