@@ -11,11 +11,17 @@
 //!
 //! # How a packet is judged
 //!
-//! The base chain `forward` lets what belongs to a known connection pass, then looks up source and
-//! destination in a map of this node's isolated pods. Each leads to the chain of the pod's *signature*:
-//! the policies that select it. A packet that a chain accepts *returns*, so it passes the source's egress
-//! and then the destination's ingress; the end of `forward` accepts. Cost: two lookups, and the rules of at
-//! most two signatures; neither grows with the number of pods or policies.
+//! The base chain `forward` ends what was revoked and lets what belongs to a known connection pass, then looks
+//! up source and destination in a map of this node's isolated pods. Each leads to the chain of the pod's
+//! *signature*: the policies that select it. A packet that a chain accepts *returns*, so it passes the source's
+//! egress and then the destination's ingress; the end of `forward` accepts. Cost: two lookups, and the rules of
+//! at most two signatures; neither grows with the number of pods or policies.
+//!
+//! A TCP packet in the middle of a connection that nobody knows is no first packet, and judged as none: chain
+//! `begun4` or `begun6` ends it if it is one of an isolated pod. Their sets hold the addresses of the maps once
+//! more, so that this is asked once for each packet, and no signature's chain has a rule for it. In a rule ports
+//! come before addresses, which have to be looked up; a rule costs the kernel its expressions, each of which it
+//! finds by name.
 //!
 //! # How a ruleset changes
 //!

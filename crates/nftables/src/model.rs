@@ -151,7 +151,8 @@ pub enum Match {
     Known,
     /// `icmpv6 type 133-136`: router and neighbour discovery, without which IPv6 stops on bridges.
     NeighbourDiscovery,
-    /// `ct state new`, TCP, and not the first packet of a connection (flags other than SYN alone).
+    /// TCP, not the first packet of a connection (flags other than SYN alone), and `ct state new`: in this order, since
+    /// almost all that is asked about is a first packet.
     MidStream,
     /// `ip saddr @set`, or `!= @set`.
     Address {

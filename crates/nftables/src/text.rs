@@ -245,7 +245,7 @@ fn condition(condition: &Match) -> String {
         Match::Marked(mask) => format!("ct mark & {mask:#010x} != 0"),
         Match::Known => "ct state established,related".to_owned(),
         Match::NeighbourDiscovery => "icmpv6 type 133-136".to_owned(),
-        Match::MidStream => "ct state new tcp flags & (fin|syn|rst|ack) != syn".to_owned(),
+        Match::MidStream => "tcp flags & (fin|syn|rst|ack) != syn ct state new".to_owned(),
         Match::Address {
             side,
             family,

@@ -43,40 +43,91 @@ impl Request {
     /// The message.
     #[must_use]
     pub fn encode(&self, attributes: &[Vec<u8>]) -> Vec<u8> {
-        let length = HEADER + NFNETLINK + attributes.iter().map(Vec::len).sum::<usize>();
-        let mut out = Vec::with_capacity(length);
-        out.extend(u32::try_from(length).unwrap_or(u32::MAX).to_ne_bytes());
-        out.extend(self.kind.to_ne_bytes());
-        out.extend((self.flags | REQUEST).to_ne_bytes());
-        out.extend(self.sequence.to_ne_bytes());
-        out.extend(0_u32.to_ne_bytes());
-        out.extend([self.family, 0]);
-        out.extend(self.resource.to_be_bytes());
-        for attribute in attributes {
-            out.extend(attribute);
-        }
-        out
+        let mut out = Writer::default();
+        out.message(self, |out| out.0.extend(attributes.iter().flatten()));
+        out.0
     }
+}
+
+/// Messages and attributes, one after the other in one buffer.
+#[derive(Debug, Default)]
+pub(crate) struct Writer(pub(crate) Vec<u8>);
+
+impl Writer {
+    /// A message with what is written inside.
+    pub(crate) fn message(&mut self, request: &Request, inside: impl FnOnce(&mut Self)) {
+        let begin = self.0.len();
+        self.0.extend([0; 4]);
+        self.0.extend(request.kind.to_ne_bytes());
+        self.0.extend((request.flags | REQUEST).to_ne_bytes());
+        self.0.extend(request.sequence.to_ne_bytes());
+        self.0.extend(0_u32.to_ne_bytes());
+        self.0.extend([request.family, 0]);
+        self.0.extend(request.resource.to_be_bytes());
+        inside(self);
+        let length = u32::try_from(self.0.len() - begin).unwrap_or(u32::MAX);
+        self.put(begin, length.to_ne_bytes());
+    }
+
+    /// An attribute with what is written inside, padded to a multiple of four.
+    fn attribute(&mut self, kind: u16, inside: impl FnOnce(&mut Self)) {
+        let begin = self.0.len();
+        self.0.extend([0; 2]);
+        self.0.extend(kind.to_ne_bytes());
+        inside(self);
+        let length = self.0.len() - begin;
+        self.put(
+            begin,
+            u16::try_from(length).unwrap_or(u16::MAX).to_ne_bytes(),
+        );
+        self.0.resize(begin + length.next_multiple_of(4), 0);
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        if let Some(place) = self.0.get_mut(at..at + N) {
+            place.copy_from_slice(&value);
+        }
+    }
+
+    /// Attributes within an attribute.
+    pub(crate) fn nested(&mut self, kind: u16, inside: impl FnOnce(&mut Self)) {
+        self.attribute(kind | NESTED, inside);
+    }
+
+    pub(crate) fn bytes(&mut self, kind: u16, value: &[u8]) {
+        self.attribute(kind, |out| out.0.extend_from_slice(value));
+    }
+
+    /// A text with its final zero.
+    pub(crate) fn text(&mut self, kind: u16, value: &str) {
+        self.attribute(kind, |out| {
+            out.0.extend_from_slice(value.as_bytes());
+            out.0.push(0);
+        });
+    }
+
+    pub(crate) fn number(&mut self, kind: u16, value: u32) {
+        self.bytes(kind, &value.to_be_bytes());
+    }
+}
+
+/// An attribute alone.
+fn alone(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut out = Writer::default();
+    write(&mut out);
+    out.0
 }
 
 /// An attribute, padded to a multiple of four.
 #[must_use]
 pub fn bytes(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = value.len() + 4;
-    let mut out = Vec::with_capacity(length.next_multiple_of(4));
-    out.extend(u16::try_from(length).unwrap_or(u16::MAX).to_ne_bytes());
-    out.extend(kind.to_ne_bytes());
-    out.extend(value);
-    out.resize(length.next_multiple_of(4), 0);
-    out
+    alone(|out| out.bytes(kind, value))
 }
 
 /// A text with its final zero.
 #[must_use]
 pub fn text(kind: u16, value: &str) -> Vec<u8> {
-    let mut value = value.as_bytes().to_vec();
-    value.push(0);
-    bytes(kind, &value)
+    alone(|out| out.text(kind, value))
 }
 
 /// A 16-bit number.
@@ -91,16 +142,10 @@ pub fn number(kind: u16, value: u32) -> Vec<u8> {
     bytes(kind, &value.to_be_bytes())
 }
 
-/// A 64-bit number.
-#[must_use]
-pub fn long(kind: u16, value: u64) -> Vec<u8> {
-    bytes(kind, &value.to_be_bytes())
-}
-
 /// Attributes within an attribute.
 #[must_use]
 pub fn nested(kind: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
-    bytes(kind | NESTED, &attributes.concat())
+    alone(|out| out.nested(kind, |out| out.0.extend(attributes.iter().flatten())))
 }
 
 /// The messages of one datagram. Ends at the first that is cut off.

@@ -1,9 +1,9 @@
 //! The chains that every ruleset has.
 
-use super::{Node, Settings, map_name, own_side};
+use super::{DIRECTIONS, Node, Settings, map_name, own_side};
 use crate::addresses::cover;
-use crate::model::{Chain, Effect, Element, Family, Match, Rule, Set, SetKind, Side, Verdict};
-use palisade_netmodel::{Direction, Protocol};
+use crate::model::{Chain, Effect, Element, Family, Map, Match, Rule, Set, SetKind, Side, Verdict};
+use palisade_netmodel::Protocol;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,10 +19,11 @@ pub(super) const CUT: &str = "cut";
 /// The base chain.
 const FORWARD: &str = "forward";
 
-/// Adds them, and the sets of addresses that are refused as long as no pod is known to have them.
+/// Adds them, and their sets: isolated addresses, and those that are refused as long as no pod is known to have them.
 pub(super) fn add(
     sets: &mut BTreeMap<String, Set>,
     chains: &mut BTreeMap<String, Chain>,
+    maps: &BTreeMap<String, Map>,
     settings: &Settings,
     node: &Node,
     known: impl Iterator<Item = IpAddr>,
@@ -46,7 +47,10 @@ pub(super) fn add(
             let known = of_family.map(|a| Element::Address(*a)).collect();
             rules.extend(unknown_pods(family, sets, own, known));
         }
-        rules.extend([Direction::Egress, Direction::Ingress].map(|direction| {
+        let unseen = format!("begun{}", family.digit());
+        chains.insert(unseen.clone(), begun(family, sets, maps));
+        rules.push(Rule::new(vec![Match::MidStream], Verdict::Goto(unseen)));
+        rules.extend(DIRECTIONS.map(|direction| {
             let dispatch = Verdict::Dispatch {
                 side: own_side(direction),
                 family,
@@ -73,18 +77,17 @@ fn chain(comment: &str, rules: Vec<Rule>) -> Chain {
 
 /// The cheap way first: almost all packets belong to a known connection.
 fn forward(settings: &Settings) -> Chain {
-    let mut rules = vec![
+    let entry = |family| Rule::new(vec![Match::Family(family)], Verdict::Goto(entry(family)));
+    let rules = vec![
         Rule::new(
             vec![Match::Marked(settings.revoked)],
             Verdict::Goto(CUT.to_owned()),
         ),
         Rule::new(vec![Match::Known], Verdict::Accept),
+        entry(Family::V4),
         Rule::new(vec![Match::NeighbourDiscovery], Verdict::Accept),
+        entry(Family::V6),
     ];
-    rules.extend(
-        Family::ALL
-            .map(|family| Rule::new(vec![Match::Family(family)], Verdict::Goto(entry(family)))),
-    );
     Chain {
         base: true,
         comment: "NetworkPolicy of the pods of this node".to_owned(),
@@ -137,6 +140,31 @@ fn cut() -> Chain {
         Rule::new(vec![], Verdict::Drop),
     ];
     chain("connections without permission", rules)
+}
+
+/// Where TCP packets go that are in the middle of a connection that nobody knows: they tell nothing of who began it, so
+/// those of isolated pods are never judged as if they were first ones. Each has the addresses of a map in a set, so
+/// that this is asked once for a packet, and by no rule of a signature.
+fn begun(family: Family, sets: &mut BTreeMap<String, Set>, maps: &BTreeMap<String, Map>) -> Chain {
+    let rules = DIRECTIONS.map(|direction| {
+        let isolated = maps.get(&map_name(direction, family));
+        let isolated = isolated.into_iter().flat_map(|map| map.elements.keys());
+        let elements = isolated.map(|address| Element::Address(*address)).collect();
+        let set = Set {
+            kind: SetKind::Addresses(family),
+            elements: Arc::new(elements),
+        };
+        let name = format!("isolated_{}", map_name(direction, family));
+        sets.insert(name.clone(), set);
+        let isolated = Match::Address {
+            side: own_side(direction),
+            family,
+            set: name,
+            not: false,
+        };
+        Rule::new(vec![isolated], Verdict::Goto(CUT.to_owned()))
+    });
+    chain("connections that began unseen", rules.to_vec())
 }
 
 /// Refuses addresses of this node's pods that no known pod has (`Kubernetes documentation, Network

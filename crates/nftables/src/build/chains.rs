@@ -15,6 +15,7 @@ use crate::names::{comment, name};
 use palisade_netmodel::{
     AdminAction, AdminPeer, AdminPolicy, AdminRule, Direction, PortSet, Protocol, Subject, Template,
 };
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -98,31 +99,31 @@ impl<'w> Chains<'w> {
         own: &Template,
         family: Family,
     ) -> Result<Option<String>, String> {
-        let deny = Verdict::Goto(self.denial(signature));
-        let rest = self.rest(signature, own, family, &deny)?;
-        let mut rules = Vec::new();
-        if signature.admin.is_empty() {
-            let Some(rest) = rest else {
-                return Ok(None);
-            };
-            rules.extend(rest.rules);
-            return self.head(signature, family, rest.comment, rules).map(Some);
-        }
-        let next = match rest {
-            Some(chain) => Verdict::Goto(self.add(signature.direction, family, chain)?),
-            None => Verdict::Return,
+        let (direction, deny) = (signature.direction, Verdict::Goto(self.denial(signature)));
+        let rest = match self.rest(signature, own, family, &deny)? {
+            Some(chain) => Some(self.add(direction, family, chain)?),
+            None => None,
         };
+        if signature.admin.is_empty() {
+            return Ok(rest);
+        }
+        let next = rest.map_or(Verdict::Return, Verdict::Goto);
         let ends = Ends {
             deny: &deny,
             next: &next,
         };
+        let mut rules = Vec::new();
         for policy in &signature.admin {
-            rules.extend(self.administrators(policy, signature.direction, own, family, &ends)?);
+            rules.extend(self.administrators(policy, direction, own, family, &ends)?);
         }
         rules.push(Rule::new(vec![], next));
         let names = signature.admin.iter().map(|p| p.object.to_string());
-        self.head(signature, family, comment(names), rules)
-            .map(Some)
+        let chain = Chain {
+            base: false,
+            comment: comment(names),
+            rules,
+        };
+        self.add(direction, family, chain).map(Some)
     }
 
     /// Where packets go that a signature's policies refuse. If they are logged, their prefix says which policies
@@ -228,7 +229,10 @@ impl<'w> Chains<'w> {
                 names,
             },
         });
-        let all: Vec<Traffic> = numbers.chain(names).collect();
+        let mut all: Vec<Traffic> = numbers.chain(names).collect();
+        // In any order they mean the same. The most ports first: to ask for a whole protocol costs least, and lets the
+        // most pass.
+        all.sort_by_key(|traffic| Reverse(traffic.ports.count()));
         let mut rules = Vec::new();
         for traffic in &all {
             rules.extend(self.rules(traffic, direction, family, &Verdict::Return)?);
@@ -291,9 +295,9 @@ impl<'w> Chains<'w> {
         let mut rules = Vec::new();
         if let Some(numbers) = self.numbers(&ports.numbers)? {
             for addresses in self.sets.peers(peers, family)? {
-                let mut matches: Vec<Match> =
-                    address(addresses, direction, family).into_iter().collect();
-                matches.extend(numbers.clone());
+                // Ports first: to compare them is cheaper than to look for an address.
+                let mut matches: Vec<Match> = numbers.clone().into_iter().collect();
+                matches.extend(address(addresses, direction, family));
                 rules.push(Rule::new(matches, verdict.clone()));
             }
         }
@@ -328,28 +332,6 @@ impl<'w> Chains<'w> {
             [(protocol, first, last)] => Match::Port(protocol, first, last),
             _ => Match::Ports(self.sets.ports(ports)?),
         })))
-    }
-
-    /// The chain that addresses lead to. A TCP packet in the middle of a connection that nobody knows tells
-    /// nothing of who began it, so it is never judged as if it were a first one.
-    fn head(
-        &mut self,
-        signature: &Signature<'_>,
-        family: Family,
-        comment: String,
-        rules: Vec<Rule>,
-    ) -> Result<String, String> {
-        let mut all = vec![Rule::new(
-            vec![Match::MidStream],
-            Verdict::Goto(base::CUT.to_owned()),
-        )];
-        all.extend(rules);
-        let chain = Chain {
-            base: false,
-            comment,
-            rules: all,
-        };
-        self.add(signature.direction, family, chain)
     }
 
     fn add(

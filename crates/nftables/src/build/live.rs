@@ -18,7 +18,7 @@ use super::chains::{Chains, Led};
 use super::cluster::{Bag, Cluster};
 use super::kept::Store;
 use super::signature::Policies;
-use super::{Built, Denial, Node, Refused, Settings, base, empty_maps, map_name};
+use super::{Built, DIRECTIONS, Denial, Node, Refused, Settings, base, empty_maps, map_name};
 use crate::model::{Chain, Elements, Family, Map, Ruleset, Set};
 use palisade_netmodel::{
     AdminPolicy, Direction, Labels, NetworkPolicy, Node as NodeObject, Pod, Template, World,
@@ -27,9 +27,6 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// Directions and families, as pods are led.
-const BOTH: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
 /// What a node enforces, kept current. Objects are added and removed; one that changes is removed as it was, and
 /// added as it is.
@@ -193,7 +190,7 @@ impl Live {
                     all.claimed_twice(*address, own.get(owner).copied(), pod);
                     continue;
                 }
-                for direction in BOTH {
+                for direction in DIRECTIONS {
                     let family = Family::of(address);
                     let key = (Arc::as_ptr(&pod.template).addr(), direction, family);
                     let led = self.led.entry(key).or_insert_with(|| {
@@ -310,7 +307,7 @@ impl Whole {
         let other = owner.map(Pod::object).unwrap_or_default();
         let why = format!("its address {address} is also that of pod {other}");
         self.refused.insert(Refused::Pod(pod.object(), why));
-        for direction in BOTH {
+        for direction in DIRECTIONS {
             self.put(direction, address, base::DENY.to_owned());
         }
     }
@@ -324,7 +321,8 @@ impl Whole {
             refused,
             known,
         } = self;
-        base::add(&mut sets, &mut chains, settings, node, known.into_keys());
+        let known = known.into_keys();
+        base::add(&mut sets, &mut chains, &maps, settings, node, known);
         Built {
             ruleset: Ruleset {
                 table: settings.table.clone(),

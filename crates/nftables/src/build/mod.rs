@@ -107,6 +107,9 @@ impl Node {
     }
 }
 
+/// As pods are led.
+const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
 /// The end of a packet that a direction is about, from the pod's point of view.
 fn own_side(direction: Direction) -> Side {
     match direction {
@@ -122,7 +125,7 @@ fn map_name(direction: Direction, family: Family) -> String {
 
 fn empty_maps() -> BTreeMap<String, Map> {
     let mut maps = BTreeMap::new();
-    for direction in [Direction::Egress, Direction::Ingress] {
+    for direction in DIRECTIONS {
         for family in Family::ALL {
             let map = Map {
                 family,

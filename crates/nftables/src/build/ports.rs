@@ -1,7 +1,7 @@
 //! Ports of rules, as numbers where they can be known without the peer.
 
 use super::peers::Named;
-use palisade_netmodel::{AdminPort, Direction, PolicyPort, PortSet, Template};
+use palisade_netmodel::{AdminPort, Direction, PolicyPort, PortSet, Protocol, Template};
 use std::collections::BTreeSet;
 
 /// Ports of a rule.
@@ -70,6 +70,14 @@ impl Ports {
             }
         }
         all
+    }
+
+    /// How many ports it means by number.
+    pub(super) fn count(&self) -> usize {
+        let ranges = Protocol::ALL.iter().flat_map(|p| self.numbers.ranges(*p));
+        ranges
+            .map(|(first, last)| usize::from(*last) - usize::from(*first) + 1)
+            .sum()
     }
 
     fn add(&mut self, ports: &PortSet) {

@@ -3,7 +3,7 @@
 
 use super::{DATA_VALUE, DATA_VERDICT, VERDICT_CHAIN, VERDICT_CODE};
 use crate::model::{Effect, Family, Match, Rule, Side, Verdict};
-use crate::wire::{bytes, long, nested, number, short, text};
+use crate::wire::Writer;
 use palisade_netmodel::Protocol;
 
 // Verdicts (`linux/netfilter.h`, `enum nft_verdicts`), 32-bit numbers.
@@ -47,63 +47,67 @@ const TCP_FLAGS: u8 = 0x17;
 const TCP_SYN: u8 = 0x02;
 
 /// The expressions of a rule.
-pub(super) fn rule(rule: &Rule) -> Vec<Vec<u8>> {
-    let mut all = Vec::new();
+pub(super) fn rule(out: &mut Writer, rule: &Rule) {
     for condition in &rule.matches {
-        self::condition(&mut all, condition);
+        self::condition(out, condition);
     }
     match &rule.effect {
         None => {}
-        Some(Effect::Count) => all.push(expression("counter", &[long(1, 0), long(2, 0)])),
+        Some(Effect::Count) => expression(out, "counter", |out| {
+            out.bytes(1, &[0; 8]);
+            out.bytes(2, &[0; 8]);
+        }),
         Some(Effect::Log {
             prefix,
             group,
             rate,
         }) => {
-            // A second, `NFT_LIMIT_PKTS`.
-            let limit = [
-                long(1, u64::from(*rate)),
-                long(2, 1),
-                number(3, *rate),
-                number(4, 0),
-                number(5, 0),
-            ];
-            all.push(expression("limit", &limit));
-            all.push(expression("log", &[short(1, *group), text(2, prefix)]));
+            expression(out, "limit", |out| {
+                out.bytes(1, &u64::from(*rate).to_be_bytes());
+                // A second.
+                out.bytes(2, &1_u64.to_be_bytes());
+                out.number(3, *rate);
+                // `NFT_LIMIT_PKTS`.
+                out.number(4, 0);
+                out.number(5, 0);
+            });
+            expression(out, "log", |out| {
+                out.bytes(1, &group.to_be_bytes());
+                out.text(2, prefix);
+            });
         }
     }
     if let Some(verdict) = &rule.verdict {
-        self::conclude(&mut all, verdict);
+        self::conclude(out, verdict);
     }
-    all
 }
 
-fn condition(all: &mut Vec<Vec<u8>>, condition: &Match) {
+fn condition(out: &mut Writer, condition: &Match) {
     match condition {
-        Match::Family(family) => self::family(all, *family),
+        Match::Family(family) => self::family(out, *family),
         Match::Marked(mask) => {
-            all.push(ct(CT_MARK));
-            any_bit(all, *mask);
+            ct(out, CT_MARK);
+            any_bit(out, *mask);
         }
         Match::Known => {
-            all.push(ct(CT_STATE));
-            any_bit(all, STATE_ESTABLISHED_RELATED);
+            ct(out, CT_STATE);
+            any_bit(out, STATE_ESTABLISHED_RELATED);
         }
         Match::NeighbourDiscovery => {
-            self::family(all, Family::V6);
-            all.push(meta(META_L4PROTO, REGISTER));
-            all.push(compare(CMP_EQ, &[ICMPV6]));
-            all.push(payload(TRANSPORT_HEADER, 0, 1, REGISTER));
-            all.push(compare(CMP_GTE, &[133]));
-            all.push(compare(CMP_LTE, &[136]));
+            self::family(out, Family::V6);
+            meta(out, META_L4PROTO, REGISTER);
+            compare(out, CMP_EQ, &[ICMPV6]);
+            payload(out, TRANSPORT_HEADER, 0, 1, REGISTER);
+            compare(out, CMP_GTE, &[133]);
+            compare(out, CMP_LTE, &[136]);
         }
         Match::MidStream => {
-            all.push(ct(CT_STATE));
-            any_bit(all, STATE_NEW);
-            self::l4(all, Protocol::Tcp);
-            all.push(payload(TRANSPORT_HEADER, 13, 1, REGISTER));
-            all.push(bitwise(&[TCP_FLAGS]));
-            all.push(compare(CMP_NEQ, &[TCP_SYN]));
+            l4(out, Protocol::Tcp);
+            payload(out, TRANSPORT_HEADER, 13, 1, REGISTER);
+            bitwise(out, &[TCP_FLAGS]);
+            compare(out, CMP_NEQ, &[TCP_SYN]);
+            ct(out, CT_STATE);
+            any_bit(out, STATE_NEW);
         }
         Match::Address {
             side,
@@ -111,76 +115,83 @@ fn condition(all: &mut Vec<Vec<u8>>, condition: &Match) {
             set,
             not,
         } => {
-            self::family(all, *family);
-            all.push(address(*family, *side));
-            all.push(lookup(set, *not));
+            self::family(out, *family);
+            address(out, *family, *side);
+            lookup(out, set, *not);
         }
-        Match::Protocol(protocol) => self::l4(all, *protocol),
+        Match::Protocol(protocol) => l4(out, *protocol),
         Match::Port(protocol, first, last) => {
-            self::l4(all, *protocol);
-            all.push(payload(TRANSPORT_HEADER, 2, 2, REGISTER));
+            l4(out, *protocol);
+            payload(out, TRANSPORT_HEADER, 2, 2, REGISTER);
             if first == last {
-                all.push(compare(CMP_EQ, &first.to_be_bytes()));
+                compare(out, CMP_EQ, &first.to_be_bytes());
             } else {
-                all.push(compare(CMP_GTE, &first.to_be_bytes()));
-                all.push(compare(CMP_LTE, &last.to_be_bytes()));
+                compare(out, CMP_GTE, &first.to_be_bytes());
+                compare(out, CMP_LTE, &last.to_be_bytes());
             }
         }
         Match::Ports(set) => {
-            all.push(meta(META_L4PROTO, REGISTER));
-            all.push(payload(TRANSPORT_HEADER, 2, 2, SECOND));
-            all.push(lookup(set, false));
+            meta(out, META_L4PROTO, REGISTER);
+            payload(out, TRANSPORT_HEADER, 2, 2, SECOND);
+            lookup(out, set, false);
         }
         Match::Socket(family, set) => {
-            self::family(all, *family);
-            all.push(address(*family, Side::Destination));
+            self::family(out, *family);
+            address(out, *family, Side::Destination);
             // The address fills one 32-bit register or four.
             let next = match family {
                 Family::V4 => SECOND,
                 Family::V6 => SECOND + 3,
             };
-            all.push(meta(META_L4PROTO, next));
-            all.push(payload(TRANSPORT_HEADER, 2, 2, next + 1));
-            all.push(lookup(set, false));
+            meta(out, META_L4PROTO, next);
+            payload(out, TRANSPORT_HEADER, 2, 2, next + 1);
+            lookup(out, set, false);
         }
     }
 }
 
-fn conclude(all: &mut Vec<Vec<u8>>, verdict: &Verdict) {
-    let immediate = |code, chain: Option<&str>| {
-        let data = nested(2, &[self::verdict(code, chain)]);
-        expression("immediate", &[number(1, VERDICT_REGISTER), data])
+fn conclude(out: &mut Writer, verdict: &Verdict) {
+    let mut immediate = |code, chain: Option<&str>| {
+        expression(out, "immediate", |out| {
+            out.number(1, VERDICT_REGISTER);
+            out.nested(2, |out| self::verdict(out, code, chain));
+        });
     };
-    let expression = match verdict {
+    match verdict {
         Verdict::Accept => immediate(ACCEPT, None),
         Verdict::Drop => immediate(DROP, None),
         Verdict::Return => immediate(RETURN, None),
         Verdict::Jump(chain) => immediate(JUMP, Some(chain)),
         Verdict::Goto(chain) => immediate(GOTO, Some(chain)),
-        Verdict::Reset => expression("reject", &[number(1, REJECT_TCP_RESET), bytes(2, &[0])]),
-        Verdict::Reject => {
-            let code = bytes(2, &[ICMPX_ADMIN_PROHIBITED]);
-            expression("reject", &[number(1, REJECT_ICMPX), code])
-        }
+        Verdict::Reset => reject(out, REJECT_TCP_RESET, 0),
+        Verdict::Reject => reject(out, REJECT_ICMPX, ICMPX_ADMIN_PROHIBITED),
         Verdict::Dispatch { side, family, map } => {
-            self::family(all, *family);
-            all.push(address(*family, *side));
-            let into = [
-                text(1, map),
-                number(2, REGISTER),
-                number(3, VERDICT_REGISTER),
-            ];
-            expression("lookup", &into)
+            self::family(out, *family);
+            address(out, *family, *side);
+            expression(out, "lookup", |out| {
+                out.text(1, map);
+                out.number(2, REGISTER);
+                out.number(3, VERDICT_REGISTER);
+            });
         }
-    };
-    all.push(expression);
+    }
+}
+
+fn reject(out: &mut Writer, kind: u32, code: u8) {
+    expression(out, "reject", |out| {
+        out.number(1, kind);
+        out.bytes(2, &[code]);
+    });
 }
 
 /// `NFTA_DATA_VERDICT`.
-pub(super) fn verdict(code: u32, chain: Option<&str>) -> Vec<u8> {
-    let mut attributes = vec![number(VERDICT_CODE, code)];
-    attributes.extend(chain.map(|name| text(VERDICT_CHAIN, name)));
-    nested(DATA_VERDICT, &attributes)
+pub(super) fn verdict(out: &mut Writer, code: u32, chain: Option<&str>) {
+    out.nested(DATA_VERDICT, |out| {
+        out.number(VERDICT_CODE, code);
+        if let Some(name) = chain {
+            out.text(VERDICT_CHAIN, name);
+        }
+    });
 }
 
 /// The number of a protocol in IP headers.
@@ -192,81 +203,91 @@ pub(super) fn protocol(protocol: Protocol) -> u8 {
     }
 }
 
-fn expression(name: &str, data: &[Vec<u8>]) -> Vec<u8> {
-    nested(LIST_ELEM, &[text(EXPR_NAME, name), nested(EXPR_DATA, data)])
+fn expression(out: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
+    out.nested(LIST_ELEM, |out| {
+        out.text(EXPR_NAME, name);
+        out.nested(EXPR_DATA, data);
+    });
 }
 
-fn family(all: &mut Vec<Vec<u8>>, family: Family) {
-    all.push(meta(META_NFPROTO, REGISTER));
+fn family(out: &mut Writer, family: Family) {
+    meta(out, META_NFPROTO, REGISTER);
     let number = match family {
         Family::V4 => NFPROTO_IPV4,
         Family::V6 => NFPROTO_IPV6,
     };
-    all.push(compare(CMP_EQ, &[number]));
+    compare(out, CMP_EQ, &[number]);
 }
 
-fn l4(all: &mut Vec<Vec<u8>>, protocol: Protocol) {
-    all.push(meta(META_L4PROTO, REGISTER));
-    all.push(compare(CMP_EQ, &[self::protocol(protocol)]));
+fn l4(out: &mut Writer, protocol: Protocol) {
+    meta(out, META_L4PROTO, REGISTER);
+    compare(out, CMP_EQ, &[self::protocol(protocol)]);
 }
 
-fn meta(key: u32, register: u32) -> Vec<u8> {
-    expression("meta", &[number(2, key), number(1, register)])
+fn meta(out: &mut Writer, key: u32, register: u32) {
+    expression(out, "meta", |out| {
+        out.number(2, key);
+        out.number(1, register);
+    });
 }
 
-fn ct(key: u32) -> Vec<u8> {
-    expression("ct", &[number(2, key), number(1, REGISTER)])
+fn ct(out: &mut Writer, key: u32) {
+    expression(out, "ct", |out| {
+        out.number(2, key);
+        out.number(1, REGISTER);
+    });
 }
 
-fn payload(base: u32, offset: u32, length: u32, register: u32) -> Vec<u8> {
-    let data = [
-        number(1, register),
-        number(2, base),
-        number(3, offset),
-        number(4, length),
-    ];
-    expression("payload", &data)
+fn payload(out: &mut Writer, base: u32, offset: u32, length: u32, register: u32) {
+    expression(out, "payload", |out| {
+        out.number(1, register);
+        out.number(2, base);
+        out.number(3, offset);
+        out.number(4, length);
+    });
 }
 
-fn address(family: Family, side: Side) -> Vec<u8> {
+fn address(out: &mut Writer, family: Family, side: Side) {
     let (offset, length) = match (family, side) {
         (Family::V4, Side::Source) => (12, 4),
         (Family::V4, Side::Destination) => (16, 4),
         (Family::V6, Side::Source) => (8, 16),
         (Family::V6, Side::Destination) => (24, 16),
     };
-    payload(NETWORK_HEADER, offset, length, REGISTER)
+    payload(out, NETWORK_HEADER, offset, length, REGISTER);
 }
 
-fn compare(how: u32, value: &[u8]) -> Vec<u8> {
-    let data = nested(3, &[bytes(DATA_VALUE, value)]);
-    expression("cmp", &[number(1, REGISTER), number(2, how), data])
+fn compare(out: &mut Writer, how: u32, value: &[u8]) {
+    expression(out, "cmp", |out| {
+        out.number(1, REGISTER);
+        out.number(2, how);
+        out.nested(3, |out| out.bytes(DATA_VALUE, value));
+    });
 }
 
 /// Whether any bit of a mask is set in the register, which holds a number in the machine's own byte order.
-fn any_bit(all: &mut Vec<Vec<u8>>, mask: u32) {
-    all.push(bitwise(&mask.to_ne_bytes()));
-    all.push(compare(CMP_NEQ, &[0; 4]));
+fn any_bit(out: &mut Writer, mask: u32) {
+    bitwise(out, &mask.to_ne_bytes());
+    compare(out, CMP_NEQ, &[0; 4]);
 }
 
 /// `register & mask`.
-fn bitwise(mask: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(mask.len()).unwrap_or_default();
-    let nothing = vec![0; mask.len()];
-    let data = [
-        number(1, REGISTER),
-        number(2, REGISTER),
-        number(3, length),
-        nested(4, &[bytes(DATA_VALUE, mask)]),
-        nested(5, &[bytes(DATA_VALUE, &nothing)]),
-    ];
-    expression("bitwise", &data)
+fn bitwise<const N: usize>(out: &mut Writer, mask: &[u8; N]) {
+    expression(out, "bitwise", |out| {
+        out.number(1, REGISTER);
+        out.number(2, REGISTER);
+        out.number(3, u32::try_from(N).unwrap_or_default());
+        out.nested(4, |out| out.bytes(DATA_VALUE, mask));
+        out.nested(5, |out| out.bytes(DATA_VALUE, &[0; N]));
+    });
 }
 
-fn lookup(set: &str, not: bool) -> Vec<u8> {
-    let mut data = vec![text(1, set), number(2, REGISTER)];
-    if not {
-        data.push(number(5, LOOKUP_INVERT));
-    }
-    expression("lookup", &data)
+fn lookup(out: &mut Writer, set: &str, not: bool) {
+    expression(out, "lookup", |out| {
+        out.text(1, set);
+        out.number(2, REGISTER);
+        if not {
+            out.number(5, LOOKUP_INVERT);
+        }
+    });
 }

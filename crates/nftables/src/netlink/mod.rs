@@ -3,9 +3,9 @@
 
 mod expression;
 
-use crate::model::{Chain, Element, Family, Map, Rule, Set, SetKind};
+use crate::model::{Chain, Element, Family, Map, Set, SetKind};
 use crate::update::Operation;
-use crate::wire::{CREATE, Request, bytes, nested, number, text};
+use crate::wire::{CREATE, Request, Writer};
 use palisade_netmodel::Protocol;
 use std::net::IpAddr;
 
@@ -27,19 +27,19 @@ const MOST_ELEMENTS: usize = 60_000;
 pub fn encode(table: &str, operations: &[Operation<'_>]) -> Batch {
     let mut batch = Encoder {
         table,
-        bytes: Vec::new(),
+        out: Writer::default(),
         operations: Vec::new(),
         current: 0,
         set_ids: 0,
     };
-    batch.bytes.extend(bracket(BATCH_BEGIN));
+    batch.out.0.extend(bracket(BATCH_BEGIN));
     for (index, operation) in operations.iter().enumerate() {
         batch.current = index;
         batch.operation(operation);
     }
-    batch.bytes.extend(bracket(BATCH_END));
+    batch.out.0.extend(bracket(BATCH_END));
     Batch {
-        bytes: batch.bytes,
+        bytes: batch.out.0,
         operations: batch.operations,
     }
 }
@@ -69,7 +69,7 @@ impl Batch {
 
 struct Encoder<'t> {
     table: &'t str,
-    bytes: Vec<u8>,
+    out: Writer,
     operations: Vec<usize>,
     current: usize,
     /// Numbers that tell new sets of one transaction apart (`NFTA_SET_ID`).
@@ -147,65 +147,80 @@ const PRIORITY: i32 = -10;
 impl Encoder<'_> {
     fn operation(&mut self, operation: &Operation<'_>) {
         match operation {
-            Operation::AddTable => self.send(NEWTABLE, &[text(TABLE_NAME, self.table)]),
+            Operation::AddTable => self.table_message(NEWTABLE),
             Operation::AddSet(name, set) => self.add_set(name, set),
             Operation::AddMap(name, map) => self.add_map(name, map),
             Operation::AddChain(name, chain) => self.add_chain(name, chain),
             Operation::AddRules(name, rules) => {
                 for rule in *rules {
-                    self.add_rule(name, rule);
+                    self.send(NEWRULE, RULE_TABLE, (RULE_CHAIN, name), |out| {
+                        out.nested(RULE_EXPRESSIONS, |out| expression::rule(out, rule));
+                    });
                 }
             }
-            Operation::FlushChain(name) => {
-                let chain = [text(RULE_TABLE, self.table), text(RULE_CHAIN, name)];
-                self.send(DELRULE, &chain);
-            }
+            Operation::FlushChain(name) => self.name(DELRULE, RULE_TABLE, (RULE_CHAIN, name)),
             Operation::FlushElements(name) => {
-                let all = [text(ELEM_LIST_TABLE, self.table), text(ELEM_LIST_SET, name)];
-                self.send(DELSETELEM, &all);
+                self.name(DELSETELEM, ELEM_LIST_TABLE, (ELEM_LIST_SET, name));
             }
-            Operation::AddElements(name, all) => self.elements(NEWSETELEM, name, all),
-            Operation::DeleteElements(name, all) => self.elements(DELSETELEM, name, all),
+            Operation::AddElements(name, all) => self.list(NEWSETELEM, name, all, elements),
+            Operation::DeleteElements(name, all) => self.list(DELSETELEM, name, all, elements),
             Operation::AddJumps(name, all) => {
-                let all = all.iter().map(|(address, chain)| {
-                    let verdict = expression::verdict(expression::JUMP, Some(chain));
-                    element(&[
-                        key(ELEM_KEY, &octets(address)),
-                        nested(ELEM_DATA, &[verdict]),
-                    ])
+                self.list(NEWSETELEM, name, all, |out, (address, chain)| {
+                    element(out, |out| {
+                        key(out, ELEM_KEY, &octets(address));
+                        out.nested(ELEM_DATA, |out| {
+                            expression::verdict(out, expression::JUMP, Some(chain));
+                        });
+                    });
                 });
-                self.list(NEWSETELEM, name, all);
             }
             Operation::DeleteJumps(name, all) => {
-                let keys = all
-                    .iter()
-                    .map(|(address, _)| element(&[key(ELEM_KEY, &octets(address))]));
-                self.list(DELSETELEM, name, keys);
+                self.list(DELSETELEM, name, all, |out, (address, _)| {
+                    element(out, |out| key(out, ELEM_KEY, &octets(address)));
+                });
             }
-            Operation::DeleteChain(name) => {
-                self.send(
-                    DELCHAIN,
-                    &[text(CHAIN_TABLE, self.table), text(CHAIN_NAME, name)],
-                );
-            }
-            Operation::DeleteSet(name) => {
-                self.send(DELSET, &[text(SET_TABLE, self.table), text(SET_NAME, name)]);
-            }
-            Operation::DeleteTable => self.send(DELTABLE, &[text(TABLE_NAME, self.table)]),
+            Operation::DeleteChain(name) => self.name(DELCHAIN, CHAIN_TABLE, (CHAIN_NAME, name)),
+            Operation::DeleteSet(name) => self.name(DELSET, SET_TABLE, (SET_NAME, name)),
+            Operation::DeleteTable => self.table_message(DELTABLE),
         }
     }
 
-    fn send(&mut self, kind: u8, attributes: &[Vec<u8>]) {
+    fn request(&mut self, kind: u8) -> Request {
         self.operations.push(self.current);
-        let sequence = u32::try_from(self.operations.len()).unwrap_or(u32::MAX);
-        let request = Request {
+        Request {
             kind: SUBSYSTEM << 8 | u16::from(kind),
             flags: CREATE,
-            sequence,
+            sequence: u32::try_from(self.operations.len()).unwrap_or(u32::MAX),
             family: INET,
             resource: 0,
-        };
-        self.bytes.extend(request.encode(attributes));
+        }
+    }
+
+    fn table_message(&mut self, kind: u8) {
+        let request = self.request(kind);
+        let name = self.table;
+        self.out.message(&request, |out| out.text(TABLE_NAME, name));
+    }
+
+    /// A message about a thing of the table, with what it says besides.
+    fn send(
+        &mut self,
+        kind: u8,
+        table: u16,
+        (attribute, name): (u16, &str),
+        rest: impl FnOnce(&mut Writer),
+    ) {
+        let request = self.request(kind);
+        let of = self.table;
+        self.out.message(&request, |out| {
+            out.text(table, of);
+            out.text(attribute, name);
+            rest(out);
+        });
+    }
+
+    fn name(&mut self, kind: u8, table: u16, name: (u16, &str)) {
+        self.send(kind, table, name, |_| {});
     }
 
     fn add_set(&mut self, name: &str, set: &Set) {
@@ -217,101 +232,71 @@ impl Encoder<'_> {
         if set.kind == SetKind::Ports {
             flags |= SET_CONCAT;
         }
-        let mut attributes = self.set(name, flags, &layout);
-        if set.kind == SetKind::Ports {
-            let fields: Vec<Vec<u8>> = layout
-                .fields
-                .iter()
-                .map(|len| nested(LIST_ELEM, &[number(SET_FIELD_LEN, *len)]))
-                .collect();
-            attributes.push(nested(SET_DESC, &[nested(SET_DESC_CONCAT, &fields)]));
-        }
-        self.send(NEWSET, &attributes);
+        self.set(name, flags, &layout, |out| {
+            if set.kind == SetKind::Ports {
+                out.nested(SET_DESC, |out| {
+                    out.nested(SET_DESC_CONCAT, |out| {
+                        for len in &layout.fields {
+                            out.nested(LIST_ELEM, |out| out.number(SET_FIELD_LEN, *len));
+                        }
+                    });
+                });
+            }
+        });
     }
 
     fn add_map(&mut self, name: &str, map: &Map) {
         let layout = Layout::of(SetKind::Addresses(map.family));
-        let mut attributes = self.set(name, SET_MAP, &layout);
-        attributes.push(number(SET_DATA_TYPE, DATA_TYPE_VERDICT));
-        attributes.push(number(SET_DATA_LEN, 0));
-        self.send(NEWSET, &attributes);
+        self.set(name, SET_MAP, &layout, |out| {
+            out.number(SET_DATA_TYPE, DATA_TYPE_VERDICT);
+            out.number(SET_DATA_LEN, 0);
+        });
     }
 
-    fn set(&mut self, name: &str, flags: u32, layout: &Layout) -> Vec<Vec<u8>> {
+    fn set(&mut self, name: &str, flags: u32, layout: &Layout, rest: impl FnOnce(&mut Writer)) {
         self.set_ids += 1;
-        vec![
-            text(SET_TABLE, self.table),
-            text(SET_NAME, name),
-            number(SET_FLAGS, flags),
-            number(SET_KEY_TYPE, layout.key_type),
-            number(
-                SET_KEY_LEN,
-                layout
-                    .fields
-                    .iter()
-                    .map(|len| len.next_multiple_of(4))
-                    .sum(),
-            ),
-            number(SET_ID, self.set_ids),
-            bytes(SET_USERDATA, &layout.userdata),
-        ]
+        let id = self.set_ids;
+        let lengths = layout.fields.iter().map(|len| len.next_multiple_of(4));
+        self.send(NEWSET, SET_TABLE, (SET_NAME, name), |out| {
+            out.number(SET_FLAGS, flags);
+            out.number(SET_KEY_TYPE, layout.key_type);
+            out.number(SET_KEY_LEN, lengths.sum());
+            out.number(SET_ID, id);
+            // Tag 0, four bytes: keys are in network byte order (2). It is nft that reads this.
+            out.bytes(SET_USERDATA, &[0, 4, 2, 0, 0, 0]);
+            rest(out);
+        });
     }
 
     fn add_chain(&mut self, name: &str, chain: &Chain) {
-        let mut attributes = vec![text(CHAIN_TABLE, self.table), text(CHAIN_NAME, name)];
-        if chain.base {
-            let hook = [
-                number(HOOK_HOOKNUM, HOOK_FORWARD),
-                number(HOOK_PRIORITY, PRIORITY.cast_unsigned()),
-            ];
-            attributes.push(text(CHAIN_TYPE, "filter"));
-            attributes.push(number(CHAIN_POLICY, NF_ACCEPT));
-            attributes.push(nested(CHAIN_HOOK, &hook));
-        }
-        if !chain.comment.is_empty() {
-            attributes.push(bytes(CHAIN_USERDATA, &comment(&chain.comment)));
-        }
-        self.send(NEWCHAIN, &attributes);
-    }
-
-    fn add_rule(&mut self, chain: &str, rule: &Rule) {
-        let attributes = [
-            text(RULE_TABLE, self.table),
-            text(RULE_CHAIN, chain),
-            nested(RULE_EXPRESSIONS, &expression::rule(rule)),
-        ];
-        self.send(NEWRULE, &attributes);
-    }
-
-    fn elements(&mut self, message: u8, set: &str, all: &[Element]) {
-        self.list(message, set, all.iter().flat_map(elements));
+        self.send(NEWCHAIN, CHAIN_TABLE, (CHAIN_NAME, name), |out| {
+            if chain.base {
+                out.text(CHAIN_TYPE, "filter");
+                out.number(CHAIN_POLICY, NF_ACCEPT);
+                out.nested(CHAIN_HOOK, |out| {
+                    out.number(HOOK_HOOKNUM, HOOK_FORWARD);
+                    out.number(HOOK_PRIORITY, PRIORITY.cast_unsigned());
+                });
+            }
+            if !chain.comment.is_empty() {
+                out.bytes(CHAIN_USERDATA, &comment(&chain.comment));
+            }
+        });
     }
 
     /// Elements, in as many messages as they need.
-    fn list(&mut self, message: u8, set: &str, all: impl Iterator<Item = Vec<u8>>) {
-        let mut part: Vec<Vec<u8>> = Vec::new();
-        let mut size = 0;
-        for element in all {
-            size += element.len();
-            part.push(element);
-            if size > MOST_ELEMENTS {
-                self.part(message, set, &part);
-                part.clear();
-                size = 0;
-            }
+    fn list<E>(&mut self, message: u8, set: &str, all: &[E], write: impl Fn(&mut Writer, &E)) {
+        let mut rest = all.iter().peekable();
+        while rest.peek().is_some() {
+            self.send(message, ELEM_LIST_TABLE, (ELEM_LIST_SET, set), |out| {
+                out.nested(ELEM_LIST_ELEMENTS, |out| {
+                    let full = out.0.len() + MOST_ELEMENTS;
+                    while let Some(element) = rest.next_if(|_| out.0.len() <= full) {
+                        write(out, element);
+                    }
+                });
+            });
         }
-        if !part.is_empty() {
-            self.part(message, set, &part);
-        }
-    }
-
-    fn part(&mut self, message: u8, set: &str, elements: &[Vec<u8>]) {
-        let attributes = [
-            text(ELEM_LIST_TABLE, self.table),
-            text(ELEM_LIST_SET, set),
-            nested(ELEM_LIST_ELEMENTS, elements),
-        ];
-        self.send(message, &attributes);
     }
 }
 
@@ -321,8 +306,6 @@ struct Layout {
     key_type: u32,
     /// Lengths of the fields in bytes. In a key each begins at a multiple of four.
     fields: Vec<u32>,
-    /// Who reads it: nft.
-    userdata: Vec<u8>,
 }
 
 // nft's numbers for types (`enum datatypes`).
@@ -343,12 +326,9 @@ impl Layout {
             SetKind::Ports => port.to_vec(),
             SetKind::Sockets(family) => [&[address(family)][..], &port].concat(),
         };
-        // Tag 0, four bytes: keys are in network byte order (2).
-        let userdata = vec![0, 4, 2, 0, 0, 0];
         Self {
             key_type: fields.iter().fold(0, |all, (kind, _)| (all << 6) | kind),
             fields: fields.into_iter().map(|(_, len)| len).collect(),
-            userdata,
         }
     }
 }
@@ -362,40 +342,37 @@ fn comment(text: &str) -> Vec<u8> {
     out
 }
 
-fn element(attributes: &[Vec<u8>]) -> Vec<u8> {
-    nested(LIST_ELEM, attributes)
+fn element(out: &mut Writer, attributes: impl FnOnce(&mut Writer)) {
+    out.nested(LIST_ELEM, attributes);
 }
 
-fn key(attribute: u16, value: &[u8]) -> Vec<u8> {
-    nested(attribute, &[bytes(DATA_VALUE, value)])
+fn key(out: &mut Writer, attribute: u16, value: &[u8]) {
+    out.nested(attribute, |out| out.bytes(DATA_VALUE, value));
 }
 
 /// An element as the kernel's: one, or two for a range of addresses, which is its first address and a mark at the
 /// first one after it.
-fn elements(one: &Element) -> Vec<Vec<u8>> {
+fn elements(out: &mut Writer, one: &Element) {
     match one {
-        Element::Address(address) => vec![element(&[key(ELEM_KEY, &octets(address))])],
+        Element::Address(address) => element(out, |out| key(out, ELEM_KEY, &octets(address))),
         Element::Network(first, last) => {
-            let mut both = vec![element(&[key(ELEM_KEY, &octets(first))])];
+            element(out, |out| key(out, ELEM_KEY, &octets(first)));
             if let Some(after) = next(last) {
-                let end = [
-                    number(ELEM_FLAGS, ELEM_INTERVAL_END),
-                    key(ELEM_KEY, &octets(&after)),
-                ];
-                both.push(element(&end));
+                element(out, |out| {
+                    out.number(ELEM_FLAGS, ELEM_INTERVAL_END);
+                    key(out, ELEM_KEY, &octets(&after));
+                });
             }
-            both
         }
-        Element::Ports(protocol, first, last) => {
-            let from = key(ELEM_KEY, &port(*protocol, *first));
-            let to = key(ELEM_KEY_END, &port(*protocol, *last));
-            vec![element(&[from, to])]
-        }
-        Element::Socket(address, protocol, number) => {
+        Element::Ports(protocol, first, last) => element(out, |out| {
+            key(out, ELEM_KEY, &port(*protocol, *first));
+            key(out, ELEM_KEY_END, &port(*protocol, *last));
+        }),
+        Element::Socket(address, protocol, number) => element(out, |out| {
             let mut value = octets(address);
             value.extend(port(*protocol, *number));
-            vec![element(&[key(ELEM_KEY, &value)])]
-        }
+            key(out, ELEM_KEY, &value);
+        }),
     }
 }
 

@@ -28,3 +28,5 @@ mod rights;
 mod small;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unseen;
