@@ -224,8 +224,9 @@ fn yaml_next(bytes: &[u8], at: usize, column: usize, more: bool) -> Next {
             Next::End(bytes.len())
         };
     };
-    // `items` stands at the margin, and so does what follows its list.
-    if indent == 0 && !is_dash(bytes, start) {
+    // `items` stands at the margin, and so does what follows its list. A dash that is followed by a tab belongs
+    // to the list, too.
+    if indent == 0 && bytes.get(start) != Some(&b'-') {
         return Next::End(start);
     }
     if indent != column || !is_dash(bytes, start + indent) {
@@ -312,6 +313,7 @@ mod tests {
             "items:\n  - a\n  b: 1\n",
             // Without its list, the head would take these items for its own.
             "items:\n  - a\n- b\n",
+            "items:\n- a\n-\tb\nkind: List\n",
         ] {
             assert_eq!(cut(other), None, "{other}");
         }
