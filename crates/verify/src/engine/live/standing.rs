@@ -26,6 +26,7 @@ mod tests;
 mod turned;
 
 pub use flaws::Flaw;
+use flaws::Suspect;
 
 use super::{Edit, Effect, Live, MOVED};
 use palisade_netmodel::{
@@ -50,6 +51,8 @@ pub struct Standing {
     host_members: FxHashMap<u32, RoaringBitmap>,
     ingress: Side,
     egress: Side,
+    /// What the last answer was given for: most edits leave it as it is.
+    witness: Option<Suspect>,
 }
 
 /// What is suspect in one direction: peers by subject.
@@ -64,6 +67,10 @@ struct Side {
 }
 
 impl Side {
+    fn suspects(&self, less: bool) -> &BTreeMap<u32, RoaringBitmap> {
+        if less { &self.less } else { &self.more }
+    }
+
     fn forget(&mut self, id: u32) {
         for set in [&mut self.more, &mut self.less] {
             set.remove(&id);
@@ -99,6 +106,7 @@ impl Standing {
             host_members: FxHashMap::default(),
             ingress: Side::default(),
             egress: Side::default(),
+            witness: None,
         };
         standing.declare(intent);
         for id in standing.live.alive.clone() {

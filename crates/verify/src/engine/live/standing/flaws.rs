@@ -22,48 +22,85 @@ pub struct Flaw {
     pub blocked: Option<Direction>,
 }
 
+/// A pair that the policies of one end make suspect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Suspect {
+    /// Whether they let less pass than is granted, or more.
+    less: bool,
+    direction: Direction,
+    subject: u32,
+    peer: u32,
+}
+
 impl Standing {
     /// Whether connections are as declared; unknown where a pod with a proxy of the mesh has come. Cost: the suspect
-    /// pairs, up to the first that is a difference for certain.
+    /// pairs, up to the first that is a difference for certain; what was one at the last question is asked first.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&mut self) -> Verdict {
         if !self.live.proxied().is_empty() {
             return Verdict::Unknown;
         }
-        let mut verdict = Verdict::Holds;
-        for flaw in self.flaws() {
-            if flaw.certain {
-                return Verdict::Fails;
-            }
-            verdict = Verdict::Unknown;
+        let fails = |suspect: &Suspect| self.judged(*suspect).iter().any(|flaw| flaw.certain);
+        let still = |suspect: &Suspect| self.is_suspect(*suspect) && fails(suspect);
+        if self.witness.as_ref().is_some_and(still) {
+            return Verdict::Fails;
         }
+        let mut verdict = Verdict::Holds;
+        let mut witness = None;
+        for suspect in self.suspects() {
+            let flaws = self.judged(suspect);
+            if flaws.iter().any(|flaw| flaw.certain) {
+                (verdict, witness) = (Verdict::Fails, Some(suspect));
+                break;
+            }
+            if !flaws.is_empty() {
+                verdict = Verdict::Unknown;
+            }
+        }
+        self.witness = witness;
         verdict
     }
 
     /// Every difference, in no particular order.
     pub fn flaws(&self) -> impl Iterator<Item = Flaw> {
+        self.suspects().flat_map(|suspect| self.judged(suspect))
+    }
+
+    fn suspects(&self) -> impl Iterator<Item = Suspect> {
         let sides = [Direction::Ingress, Direction::Egress];
-        let pairs = sides.into_iter().flat_map(move |direction| {
-            let side = self.side(direction);
-            let sets = [(false, &side.more), (true, &side.less)];
-            sets.into_iter().flat_map(move |(less, set)| {
-                let pairs = set.iter();
+        sides.into_iter().flat_map(move |direction| {
+            [false, true].into_iter().flat_map(move |less| {
+                let pairs = self.side(direction).suspects(less).iter();
                 let pairs = pairs.flat_map(|(s, peers)| peers.iter().map(move |peer| (*s, peer)));
-                pairs.map(move |(subject, peer)| match direction {
-                    Direction::Ingress => (less, direction, (peer, subject)),
-                    Direction::Egress => (less, direction, (subject, peer)),
+                pairs.map(move |(subject, peer)| Suspect {
+                    less,
+                    direction,
+                    subject,
+                    peer,
                 })
             })
-        });
-        pairs
-            .filter(|(_, _, ends)| self.live.is_pair(*ends))
-            .flat_map(|(less, direction, ends)| {
-                if less {
-                    self.blocked(direction, ends)
-                } else {
-                    self.undeclared(ends)
-                }
-            })
+        })
+    }
+
+    fn is_suspect(&self, suspect: Suspect) -> bool {
+        let side = self.side(suspect.direction);
+        let peers = side.suspects(suspect.less).get(&suspect.subject);
+        peers.is_some_and(|peers| peers.contains(suspect.peer))
+    }
+
+    /// What is left of a suspicion when both ends are asked.
+    fn judged(&self, suspect: Suspect) -> Vec<Flaw> {
+        let ends = match suspect.direction {
+            Direction::Ingress => (suspect.peer, suspect.subject),
+            Direction::Egress => (suspect.subject, suspect.peer),
+        };
+        if !self.live.is_pair(ends) {
+            Vec::new()
+        } else if suspect.less {
+            self.blocked(suspect.direction, ends)
+        } else {
+            self.undeclared(ends)
+        }
     }
 
     /// What passes between two ends and is not granted.

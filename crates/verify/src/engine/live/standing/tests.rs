@@ -193,7 +193,19 @@ proptest! {
             standing.apply(step.clone());
             let expected = by_force(&current, &intent, &addresses);
             prop_assert_eq!(&kept(&standing, &addresses), &expected, "{:?}", step);
+            prop_assert_eq!(standing.verdict(), by_all(&standing), "{:?}", step);
         }
+    }
+}
+
+/// The verdict by every difference that is left, whatever was a difference before.
+fn by_all(standing: &Standing) -> Verdict {
+    let certain: BTreeSet<bool> = standing.flaws().map(|flaw| flaw.certain).collect();
+    match certain.last() {
+        _ if !standing.live().proxied().is_empty() => Verdict::Unknown,
+        Some(true) => Verdict::Fails,
+        Some(false) => Verdict::Unknown,
+        None => Verdict::Holds,
     }
 }
 
