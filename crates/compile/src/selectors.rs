@@ -107,7 +107,7 @@ pub(crate) fn value(selector: &Selector) -> Value {
             Operator::In(values)
                 if values.len() == 1 && labels.iter().all(|(k, _)| *k != requirement.key) =>
             {
-                labels.push((requirement.key.clone(), Value::string(values.concat())));
+                labels.push((requirement.key.to_string(), Value::string(values.concat())));
             }
             _ => expressions.push(expression(requirement)),
         }
@@ -153,7 +153,7 @@ pub(crate) fn match_labels(selector: &Selector) -> Option<Vec<BTreeMap<String, S
         for labels in &all {
             for value in values {
                 let mut labels: BTreeMap<String, String> = labels.clone();
-                let previous = labels.insert(requirement.key.clone(), value.clone());
+                let previous = labels.insert(requirement.key.to_string(), value.to_string());
                 if previous.is_none_or(|p| p == *value) {
                     next.push(labels);
                 }
@@ -167,17 +167,17 @@ pub(crate) fn match_labels(selector: &Selector) -> Option<Vec<BTreeMap<String, S
 #[cfg(test)]
 mod tests {
     use super::{implies, intersect, match_labels};
-    use palisade_netmodel::{LabelRequirement as Requirement, Operator, Selector};
+    use palisade_netmodel::{LabelRequirement as Requirement, Operator, Selector, SmolStr};
 
     fn one(key: &str, operator: Operator) -> Selector {
-        let key = key.to_owned();
+        let key = key.into();
         Selector {
             requirements: vec![Requirement { key, operator }],
         }
     }
 
-    fn set(values: &[&str]) -> Vec<String> {
-        values.iter().map(|v| (*v).to_owned()).collect()
+    fn set(values: &[&str]) -> Vec<SmolStr> {
+        values.iter().map(|v| (*v).into()).collect()
     }
 
     #[test]

@@ -6,7 +6,7 @@ use palisade_netmodel::{
     AddressSet, Cni, Component, Enforcement, Grant, InboundCapture, Intent, Labels, MeshConfig,
     MeshMode, NamedPort, Namespace, NamespaceMatch, ObjectRef, Operator, Origin, Peer, Peers,
     Phase, Pod, PolicyPort, PortSet, Profile, Protocol, Proxy, Publication, Selector, Service,
-    ServicePort, TargetPort, Template, Workload, World, always_bypassed,
+    ServicePort, SmolStr, TargetPort, Template, Workload, World, always_bypassed,
 };
 
 /// Label that tells synthetic pods apart whose selector says nothing.
@@ -103,7 +103,7 @@ fn satisfy(selector: &Selector, turn: usize) -> Labels {
         match &requirement.operator {
             Operator::In(values) => {
                 let value = values.get(turn % values.len().max(1));
-                labels.insert(&requirement.key, value.map_or("", String::as_str));
+                labels.insert(&requirement.key, value.map_or("", SmolStr::as_str));
             }
             Operator::Exists if !labels.contains_key(&requirement.key) => {
                 labels.insert(&requirement.key, "");

@@ -136,7 +136,7 @@ fn exact(labels: &Labels, others: &[&Labels]) -> Selector {
     selector
         .requirements
         .extend(more.into_iter().map(|key| LabelRequirement {
-            key: key.to_owned(),
+            key: key.into(),
             operator: Operator::DoesNotExist,
         }));
     selector

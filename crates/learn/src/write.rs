@@ -130,10 +130,10 @@ fn selector(selector: &Selector) -> Value {
     for requirement in &selector.requirements {
         match &requirement.operator {
             Operator::In(values) if values.len() == 1 => {
-                labels.push((requirement.key.clone(), Value::string(values.concat())));
+                labels.push((requirement.key.to_string(), Value::string(values.concat())));
             }
             _ => expressions.push(Value::map([
-                ("key", Value::string(&requirement.key)),
+                ("key", Value::string(requirement.key.as_str())),
                 ("operator", Value::string("DoesNotExist")),
             ])),
         }

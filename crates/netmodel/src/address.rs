@@ -1,13 +1,23 @@
 //! The addresses of an endpoint, known or not.
 
 use ipnet::IpNet;
+use smallvec::SmallVec;
 use std::net::IpAddr;
 
 /// What is known of an endpoint's addresses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct AddressSet {
     /// Known addresses; empty means that none is known (a pod made from a template).
-    pub known: Vec<IpAddr>,
+    /// Most have one, which stands in place.
+    pub known: SmallVec<[IpAddr; 1]>,
+}
+
+impl<A: IntoIterator<Item = IpAddr>> From<A> for AddressSet {
+    fn from(known: A) -> Self {
+        Self {
+            known: known.into_iter().collect(),
+        }
+    }
 }
 
 impl AddressSet {

@@ -118,7 +118,7 @@ impl fmt::Display for Labels {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Requirement {
     /// Label key.
-    pub key: String,
+    pub key: SmolStr,
     /// What must hold of it.
     pub operator: Operator,
 }
@@ -127,9 +127,9 @@ pub struct Requirement {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Operator {
     /// The key is present with one of the values (at least one, sorted).
-    In(Vec<String>),
+    In(Vec<SmolStr>),
     /// The key is absent, or present with another value (at least one, sorted).
-    NotIn(Vec<String>),
+    NotIn(Vec<SmolStr>),
     /// The key is present.
     Exists,
     /// The key is absent.
@@ -152,7 +152,7 @@ impl Selector {
 
     /// `matchLabels`.
     #[must_use]
-    pub fn of<K: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub fn of<K: Into<SmolStr>, V: Into<SmolStr>>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
         let requirements = pairs
             .into_iter()
             .map(|(key, value)| Requirement {

@@ -43,6 +43,7 @@ pub use mesh::{
 pub use policy::{Direction, NamespaceMatch, NetworkPolicy, Peer, PolicyPort, Rule};
 pub use ports::{PortSet, Protocol};
 pub use profile::{Cni, Enforcement, OwnNode, Profile};
+pub use smol_str::SmolStr;
 pub use world::{
     InboundCapture, NamedPort, Namespace, Node, ObjectRef, Origin, Phase, Pod, PodId, Proxy,
     Service, ServicePort, TargetPort, Template, Workload, World,

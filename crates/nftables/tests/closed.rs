@@ -30,10 +30,8 @@ fn pod(app: &str, low: u8) -> Pod {
         origin: Origin::default(),
         name: format!("{app}-{low}"),
         phase: Phase::Live,
-        addresses: AddressSet {
-            known: vec![address(low)],
-        },
-        node_addresses: AddressSet { known: vec![NODE] },
+        addresses: AddressSet::from([address(low)]),
+        node_addresses: AddressSet::from([NODE]),
         template: Arc::new(Template {
             namespace: "shop".to_owned(),
             workload: Workload {

@@ -2,7 +2,7 @@
 
 use crate::{codes, names};
 use palisade_diagnostics::{Diagnostic, did_you_mean};
-use palisade_netmodel::{LabelRequirement, Labels, Operator, Selector};
+use palisade_netmodel::{LabelRequirement, Labels, Operator, Selector, SmolStr};
 use palisade_yaml::{Fields, Node, Spanned, Value};
 
 /// The operators of `matchExpressions`.
@@ -55,7 +55,7 @@ fn requirement(node: Node<'_>, out: &mut Vec<Diagnostic>) -> Option<LabelRequire
     fields.finish(out);
     let operator = operator_of(&operator?, &values, node, out)?;
     Some(LabelRequirement {
-        key: key?.value,
+        key: key?.value.into(),
         operator,
     })
 }
@@ -66,7 +66,7 @@ fn operator_of(
     node: Node<'_>,
     out: &mut Vec<Diagnostic>,
 ) -> Option<Operator> {
-    let mut sorted: Vec<String> = values.iter().map(|v| v.value.clone()).collect();
+    let mut sorted: Vec<SmolStr> = values.iter().map(|v| v.value.as_str().into()).collect();
     sorted.sort();
     sorted.dedup();
     match word.value.as_str() {
@@ -151,11 +151,11 @@ fn write_requirement(requirement: &LabelRequirement) -> Value {
         Operator::DoesNotExist => ("DoesNotExist", None),
     };
     let mut fields = vec![
-        ("key", Value::string(&requirement.key)),
+        ("key", Value::string(requirement.key.as_str())),
         ("operator", Value::string(word)),
     ];
     if let Some(values) = values {
-        let values = values.iter().map(Value::string).collect();
+        let values = values.iter().map(|v| Value::string(v.as_str())).collect();
         fields.push(("values", Value::List(values)));
     }
     Value::map(fields)

@@ -8,7 +8,8 @@ use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, ClientTls, Condition,
     DestinationRule, Gateway, GatewayServer, LabelRequirement, Labels, MtlsMode, NamespaceMatch,
     NetworkPolicy, ObjectRef, Operation, Operator, Origin, OutboundMode, Peer, PeerAuthentication,
-    PolicyPort, Protocol, Rule, Selector, ServerTls, ServiceEntry, SidecarScope, Source, World,
+    PolicyPort, Protocol, Rule, Selector, ServerTls, ServiceEntry, SidecarScope, SmolStr, Source,
+    World,
 };
 use palisade_resources::emit::{self, Meta};
 use palisade_resources::{Input, Options, Role, load};
@@ -92,8 +93,8 @@ fn labels() -> impl Strategy<Value = Labels> {
     btree_map(word(), prop_oneof![word(), Just(String::new())], 0..3).prop_map(Labels::from_iter)
 }
 
-fn values() -> impl Strategy<Value = Vec<String>> {
-    vec(word(), 1..3).prop_map(|mut list| {
+fn values() -> impl Strategy<Value = Vec<SmolStr>> {
+    vec(word().prop_map(SmolStr::from), 1..3).prop_map(|mut list| {
         list.sort();
         list.dedup();
         list
@@ -107,8 +108,10 @@ fn selector() -> impl Strategy<Value = Selector> {
         Just(Operator::Exists),
         Just(Operator::DoesNotExist),
     ];
-    let requirement =
-        (word(), operator).prop_map(|(key, operator)| LabelRequirement { key, operator });
+    let requirement = (word(), operator).prop_map(|(key, operator)| LabelRequirement {
+        key: key.into(),
+        operator,
+    });
     vec(requirement, 0..4).prop_map(|mut requirements| {
         requirements.sort();
         requirements.dedup();

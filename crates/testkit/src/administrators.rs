@@ -3,7 +3,7 @@
 use crate::worlds::{NAMESPACES, address, labels, net, port, port_name, protocol, selector};
 use palisade_netmodel::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, LabelRequirement,
-    NamespacedPods, Node, ObjectRef, Operator, Origin, Selector, Tier,
+    NamespacedPods, Node, ObjectRef, Operator, Origin, Selector, SmolStr, Tier,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -17,12 +17,12 @@ fn namespaces() -> impl Strategy<Value = Selector> {
         2 => Just(Selector::everything()),
         2 => selector(),
         3 => vec(select(&NAMESPACES[..]), 1..3).prop_map(|names| {
-            let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+            let mut names: Vec<SmolStr> = names.into_iter().map(SmolStr::from).collect();
             names.sort();
             names.dedup();
             Selector {
                 requirements: vec![LabelRequirement {
-                    key: "kubernetes.io/metadata.name".to_owned(),
+                    key: "kubernetes.io/metadata.name".into(),
                     operator: Operator::In(names),
                 }],
             }

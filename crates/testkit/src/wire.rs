@@ -62,7 +62,7 @@ pub fn wire(world: &World, v6: bool) -> World {
     });
     for (number, pod) in pods.iter_mut().enumerate() {
         let node = node_address(node_of(number), v6);
-        pod.node_addresses = AddressSet { known: vec![node] };
+        pod.node_addresses = AddressSet::from([node]);
         let own = if pod.host_network {
             node
         } else {

@@ -9,7 +9,7 @@ use palisade_netmodel::{
     Labels, MtlsMode, NamedPort, Namespace, NamespaceMatch, NetworkPolicy, Node, ObjectRef,
     Operation, Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PodId, PolicyPort,
     PolicyTarget, PortSet, Profile, Protocol, Proxy, Publication, Rule, Selector, ServerTls,
-    Service, ServicePort, Source, TargetPort, Template, Workload, World, always_bypassed,
+    Service, ServicePort, SmolStr, Source, TargetPort, Template, Workload, World, always_bypassed,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -66,7 +66,7 @@ pub(crate) fn labels() -> impl Strategy<Value = Labels> {
 }
 
 fn operator() -> impl Strategy<Value = Operator> {
-    let values = || vec(select(&["a", "b", "x"][..]).prop_map(str::to_owned), 1..3);
+    let values = || vec(select(&["a", "b", "x"][..]).prop_map(SmolStr::from), 1..3);
     prop_oneof![
         values().prop_map(Operator::In),
         values().prop_map(Operator::NotIn),
@@ -79,7 +79,7 @@ pub(crate) fn selector() -> impl Strategy<Value = Selector> {
     let requirement =
         (select(&["app", "tier", "none"][..]), operator()).prop_map(|(key, operator)| {
             LabelRequirement {
-                key: key.to_owned(),
+                key: key.into(),
                 operator,
             }
         });

@@ -24,8 +24,8 @@ const LEAST: usize = 30;
 
 fn party(pod: &Pod) -> Party {
     let requirements = pod.labels.iter().map(|(key, value)| LabelRequirement {
-        key: key.to_owned(),
-        operator: Operator::In(vec![value.to_owned()]),
+        key: key.into(),
+        operator: Operator::In(vec![value.into()]),
     });
     Party {
         name: pod.workload.name.clone(),

@@ -68,10 +68,8 @@ fn world(pods: usize, each: usize) -> World {
                 origin: Origin::default(),
                 name: format!("pod-{number}"),
                 phase: Phase::Live,
-                addresses: AddressSet {
-                    known: vec![pod_address(number)],
-                },
-                node_addresses: AddressSet { known: vec![NODE] },
+                addresses: AddressSet::from([pod_address(number)]),
+                node_addresses: AddressSet::from([NODE]),
                 template: Arc::clone(&template),
             });
         }
@@ -335,7 +333,7 @@ fn install(lab: &Lab, between: &Between, server: HostId, client: HostId) -> Done
             // Server and client are pods of two neighbouring groups.
             for (pod, address) in [(0, to), (50, from)] {
                 let pod = world.pods.get_mut(pod).ok_or("too few pods")?;
-                pod.addresses.known = vec![address];
+                pod.addresses = AddressSet::from([address]);
             }
             let ruleset = ruleset(&world);
             let kernel = lab.inside(node, || Kernel::open("palisade"))??;

@@ -117,7 +117,7 @@ impl Trial {
             world.nodes.clear();
         }
         for (node, host) in world.nodes.iter_mut().zip(&self.nodes) {
-            node.addresses = known(*host)?.known;
+            node.addresses = known(*host)?.known.into_vec();
         }
         Ok(world)
     }

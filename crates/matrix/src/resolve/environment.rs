@@ -7,7 +7,7 @@ use crate::syntax::{
 };
 use ipnet::IpNet;
 use palisade_diagnostics::{Diagnostic, Span, did_you_mean};
-use palisade_netmodel::{LabelRequirement, Operator, Selector as LabelSelector};
+use palisade_netmodel::{LabelRequirement, Operator, Selector as LabelSelector, SmolStr};
 use palisade_yaml::Spanned;
 use std::collections::BTreeMap;
 
@@ -166,15 +166,16 @@ impl<'m> Environment<'m> {
     /// A label selector.
     pub(crate) fn selector(&self, selector: &Selector) -> LabelSelector {
         let labels = selector.labels.iter().map(|(key, value)| LabelRequirement {
-            key: key.value.clone(),
-            operator: Operator::In(vec![self.text(value)]),
+            key: key.value.as_str().into(),
+            operator: Operator::In(vec![self.text(value).into()]),
         });
         let expressions = selector.expressions.iter().map(|e| {
-            let mut values: Vec<String> = e.values.iter().map(|v| self.text(v)).collect();
+            let values = e.values.iter().map(|v| self.text(v).into());
+            let mut values: Vec<SmolStr> = values.collect();
             values.sort();
             values.dedup();
             LabelRequirement {
-                key: e.key.value.clone(),
+                key: e.key.value.as_str().into(),
                 operator: match e.operator.as_str() {
                     "NotIn" => Operator::NotIn(values),
                     "Exists" => Operator::Exists,

@@ -242,7 +242,7 @@ fn namespace_match(selector: Selector) -> NamespaceMatch {
         && let Operator::In(values) = &only.operator
         && let [name] = values.as_slice()
     {
-        return NamespaceMatch::Named(name.clone());
+        return NamespaceMatch::Named(name.to_string());
     }
     NamespaceMatch::Selector(selector)
 }

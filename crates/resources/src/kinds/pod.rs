@@ -66,8 +66,8 @@ fn read(head: &Head, fields: &mut Fields<'_>, out: &mut Vec<Diagnostic>) -> Opti
             _ => Phase::Live,
         },
         exists: status.phase.is_some(),
-        addresses: AddressSet { known: status.pod },
-        node_addresses: AddressSet { known: status.node },
+        addresses: AddressSet::from(status.pod),
+        node_addresses: AddressSet::from(status.node),
     };
     Some(Box::new(move |objects| objects.pods.push(pod)))
 }

@@ -7,7 +7,7 @@ use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, InboundCapture, LabelRequirement,
     Labels, MtlsMode, NamedPort, NamespaceMatch, NamespacedPods, NetworkPolicy, ObjectRef,
     Operator, Origin, Peer, PeerAuthentication, Phase, Pod, PolicyPort, PortSet, Protocol, Proxy,
-    Publication, Rule, Selector, Service, ServicePort, Source, TargetPort, Template, Tier,
+    Publication, Rule, Selector, Service, ServicePort, SmolStr, Source, TargetPort, Template, Tier,
     Workload, World, always_bypassed,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -134,12 +134,8 @@ fn pod(shape: &Shape, index: usize, templates: &[Arc<Template>]) -> Pod {
         origin: Origin::default(),
         name: pod_name(index, workload),
         phase: Phase::Live,
-        addresses: AddressSet {
-            known: addresses(shape, index),
-        },
-        node_addresses: AddressSet {
-            known: vec![node_address(shape, index)],
-        },
+        addresses: AddressSet::from(addresses(shape, index)),
+        node_addresses: AddressSet::from([node_address(shape, index)]),
         template: template.unwrap_or_else(|| Arc::new(self::template(shape, workload))),
     };
     if shape.unique_labels {
@@ -269,8 +265,8 @@ fn pods(namespaces: NamespaceMatch, pods: Selector) -> Peer {
 fn tiers(tiers: &[&str]) -> Selector {
     Selector {
         requirements: vec![LabelRequirement {
-            key: "tier".to_owned(),
-            operator: Operator::In(tiers.iter().map(|t| (*t).to_owned()).collect()),
+            key: "tier".into(),
+            operator: Operator::In(tiers.iter().copied().map(SmolStr::from).collect()),
         }],
     }
 }
@@ -280,14 +276,14 @@ fn not_in(shape: &Shape, index: usize) -> Selector {
     if shape.not_in == 0 {
         return tiers(&["web"]);
     }
-    let mut values: Vec<String> = (0..shape.not_in)
-        .map(|i| application((index + i * 7) % shape.workloads()))
+    let mut values: Vec<SmolStr> = (0..shape.not_in)
+        .map(|i| application((index + i * 7) % shape.workloads()).into())
         .collect();
     values.sort();
     values.dedup();
     Selector {
         requirements: vec![LabelRequirement {
-            key: "app.kubernetes.io/name".to_owned(),
+            key: "app.kubernetes.io/name".into(),
             operator: Operator::NotIn(values),
         }],
     }

@@ -154,9 +154,9 @@ fn selector(selector: &Selector) -> Value {
             Operator::Exists => ("Exists", &[][..]),
             Operator::DoesNotExist => ("DoesNotExist", &[][..]),
         };
-        let values = values.iter().map(Value::string).collect();
+        let values = values.iter().map(|v| Value::string(v.as_str())).collect();
         Value::map([
-            ("key", Value::string(&requirement.key)),
+            ("key", Value::string(requirement.key.as_str())),
             ("operator", Value::string(operator)),
             ("values", Value::List(values)),
         ])

@@ -135,8 +135,8 @@ fn enforce_for_ever(addresses: &str) -> ! {
     let mut base = small();
     base.profile.ip_block_matches_pods = true;
     for (pod, known) in base.pods.iter_mut().zip(ends) {
-        pod.addresses.known = known;
-        pod.node_addresses.known.clone_from(&node.addresses);
+        pod.addresses = known.into();
+        pod.node_addresses = node.addresses.iter().copied().into();
     }
     let mut enforcer = Enforcer::new(Settings::default()).unwrap();
     for number in 0_usize.. {

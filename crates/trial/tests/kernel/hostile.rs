@@ -62,10 +62,8 @@ fn world() -> impl Strategy<Value = World> {
                 [10, 0, 0, last].into(),
                 format!("2001:db8::{last}").parse().unwrap(),
             ];
-            pod.addresses = AddressSet { known };
-            pod.node_addresses = AddressSet {
-                known: vec![[192, 168, 0, 1].into()],
-            };
+            pod.addresses = AddressSet::from(known);
+            pod.node_addresses = AddressSet::from([[192, 168, 0, 1].into()]);
             let mut template = (*pod.template).clone();
             template.namespace = name(0);
             template.labels = Labels::from_iter([(name(1), name(number % 2))]);

@@ -1,18 +1,120 @@
 //! The address space, cut at the borders of CIDRs. All addresses of a cell behave alike.
+//!
+//! Addresses are numbers of their family, so that a search among tens of thousands of cells or of pods' addresses
+//! stays in the processor's caches.
 
 use ipnet::IpNet;
-use rustc_hash::FxHashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
+use super::endpoints::Sample;
+
 /// The number of a cell: IPv4 before IPv6, by address.
 pub(crate) type Place = u32;
+
+/// An address as a number of its family.
+trait Number: Copy + Ord {
+    const ZERO: Self;
+    const LAST: Self;
+    /// An address that people recognise as an example (RFC 5737, RFC 3849).
+    const EXAMPLE: Self;
+    /// `None` if it is of the other family.
+    fn of(address: IpAddr) -> Option<Self>;
+    fn address(self) -> IpAddr;
+    /// `None` for the last.
+    fn next(self) -> Option<Self>;
+    /// The same for the first.
+    fn previous(self) -> Self;
+}
+
+impl Number for u32 {
+    const ZERO: Self = 0;
+    const LAST: Self = u32::MAX;
+    const EXAMPLE: Self = Ipv4Addr::new(203, 0, 113, 10).to_bits();
+
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(address) => Some(address.to_bits()),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn address(self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(self))
+    }
+
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn previous(self) -> Self {
+        self.saturating_sub(1)
+    }
+}
+
+impl Number for u128 {
+    const ZERO: Self = 0;
+    const LAST: Self = u128::MAX;
+    const EXAMPLE: Self = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10).to_bits();
+
+    fn of(address: IpAddr) -> Option<Self> {
+        match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address.to_bits()),
+        }
+    }
+
+    fn address(self) -> IpAddr {
+        IpAddr::V6(Ipv6Addr::from_bits(self))
+    }
+
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn previous(self) -> Self {
+        self.saturating_sub(1)
+    }
+}
+
+/// A set of addresses, sorted.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    v4: Vec<u32>,
+    v6: Vec<u128>,
+}
+
+impl FromIterator<IpAddr> for Addresses {
+    fn from_iter<I: IntoIterator<Item = IpAddr>>(addresses: I) -> Self {
+        let mut set = Self::default();
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => set.v4.push(address.to_bits()),
+                IpAddr::V6(address) => set.v6.push(address.to_bits()),
+            }
+        }
+        set.v4.sort_unstable();
+        set.v4.dedup();
+        set.v6.sort_unstable();
+        set.v6.dedup();
+        set
+    }
+}
+
+impl Addresses {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.binary_search(&address.to_bits()).is_ok(),
+            IpAddr::V6(address) => self.v6.binary_search(&address.to_bits()).is_ok(),
+        }
+    }
+}
 
 /// Both address families, cut.
 #[derive(Debug)]
 pub(crate) struct Cells {
     /// First addresses, sorted; the first is 0.
-    v4: Vec<u128>,
+    v4: Vec<u32>,
     v6: Vec<u128>,
 }
 
@@ -22,17 +124,16 @@ impl Cells {
         blocks.sort_unstable();
         blocks.dedup();
         Self {
-            v4: starts(blocks.iter().filter(|n| n.addr().is_ipv4()), max(false)),
-            v6: starts(blocks.iter().filter(|n| n.addr().is_ipv6()), max(true)),
+            v4: starts(&blocks),
+            v6: starts(&blocks),
         }
     }
 
     /// The cell of an address.
     pub(crate) fn place(&self, address: IpAddr) -> Place {
-        let at = number(address);
         match address {
-            IpAddr::V4(_) => place(&self.v4, at),
-            IpAddr::V6(_) => count(&self.v4) + place(&self.v6, at),
+            IpAddr::V4(address) => place(&self.v4, address.to_bits()),
+            IpAddr::V6(address) => count(&self.v4) + place(&self.v6, address.to_bits()),
         }
     }
 
@@ -51,87 +152,85 @@ impl Cells {
 
     /// First and last address of a cell.
     pub(crate) fn range(&self, place: Place) -> Option<(IpAddr, IpAddr)> {
-        let (starts, index, v6) = match place.checked_sub(count(&self.v4)) {
-            None => (&self.v4, place as usize, false),
-            Some(index) => (&self.v6, index as usize, true),
-        };
-        let first = *starts.get(index)?;
-        let last = starts.get(index + 1).map_or(max(v6), |next| next - 1);
-        Some((address(first, v6), address(last, v6)))
+        match place.checked_sub(count(&self.v4)) {
+            None => range(&self.v4, place),
+            Some(place) => range(&self.v6, place),
+        }
     }
 
     /// For each cell an example, and whether some address of it is not `taken`. An address of a node is
     /// no good example: the node's own pods always admit it.
-    pub(crate) fn samples(
-        &self,
-        taken: &FxHashSet<IpAddr>,
-        nodes: &FxHashSet<IpAddr>,
-    ) -> impl Iterator<Item = (IpAddr, bool)> + use<> {
-        let mut out = Vec::with_capacity(self.v4.len() + self.v6.len());
-        for (starts, v6) in [(&self.v4, false), (&self.v6, true)] {
-            let used = sorted(taken.iter(), v6);
-            let special = sorted(taken.union(nodes), v6);
-            for (index, first) in starts.iter().enumerate() {
-                let last = starts.get(index + 1).map_or(max(v6), |next| next - 1);
-                let free =
-                    free(&special, *first, last, v6).or_else(|| free(&used, *first, last, v6));
-                let sample = free.unwrap_or(*first);
-                out.push((address(sample, v6), free.is_some()));
-            }
-        }
-        out.into_iter()
+    pub(crate) fn samples(&self, taken: &Addresses, nodes: &Addresses) -> Vec<Sample> {
+        let mut out = samples(&self.v4, &taken.v4, &nodes.v4);
+        out.extend(samples(&self.v6, &taken.v6, &nodes.v6));
+        out
     }
 }
 
-fn sorted<'a>(addresses: impl Iterator<Item = &'a IpAddr>, v6: bool) -> Vec<u128> {
-    let family = addresses.filter(|a| a.is_ipv6() == v6);
-    let mut out: Vec<u128> = family.map(|a| number(*a)).collect();
-    out.sort_unstable();
-    out
+fn samples<N: Number>(starts: &[N], taken: &[N], nodes: &[N]) -> Vec<Sample> {
+    let mut special = taken.to_vec();
+    special.extend(nodes);
+    // Two sorted runs, which the stable sort only merges.
+    special.sort();
+    special.dedup();
+    let sample = |index: usize, first: N| {
+        let last = end(starts, index);
+        let free = free(&special, first, last).or_else(|| free(taken, first, last));
+        Sample {
+            address: free.unwrap_or(first).address(),
+            outside: free.is_some(),
+        }
+    };
+    let cells = starts.iter().enumerate();
+    cells.map(|(index, first)| sample(index, *first)).collect()
 }
 
-fn count(starts: &[u128]) -> Place {
+fn count<N>(starts: &[N]) -> Place {
     Place::try_from(starts.len()).unwrap_or(Place::MAX)
 }
 
-fn place(starts: &[u128], at: u128) -> Place {
+fn place<N: Number>(starts: &[N], at: N) -> Place {
     let after = starts.partition_point(|start| *start <= at);
     Place::try_from(after.saturating_sub(1)).unwrap_or(Place::MAX)
 }
 
-fn starts<'n>(blocks: impl Iterator<Item = &'n IpNet>, max: u128) -> Vec<u128> {
-    let mut starts = vec![0];
+fn range<N: Number>(starts: &[N], place: Place) -> Option<(IpAddr, IpAddr)> {
+    let index = place as usize;
+    let first = *starts.get(index)?;
+    Some((first.address(), end(starts, index).address()))
+}
+
+/// The last address of a cell.
+fn end<N: Number>(starts: &[N], index: usize) -> N {
+    starts
+        .get(index + 1)
+        .map_or(N::LAST, |next| next.previous())
+}
+
+fn starts<N: Number>(blocks: &[IpNet]) -> Vec<N> {
+    let mut starts = vec![N::ZERO];
     for block in blocks {
-        starts.push(number(block.network()));
-        let last = number(block.broadcast());
-        if last < max {
-            starts.push(last + 1);
-        }
+        starts.extend(N::of(block.network()));
+        starts.extend(N::of(block.broadcast()).and_then(N::next));
     }
     starts.sort_unstable();
     starts.dedup();
     starts
 }
 
-/// An address that is not used: one that people recognise as an example (RFC 5737, RFC 3849) if there is
-/// one, else one of the first.
-fn free(used: &[u128], first: u128, last: u128, v6: bool) -> Option<u128> {
-    let example = if v6 {
-        number(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 10)))
-    } else {
-        number(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 10)))
-    };
-    if (first..=last).contains(&example) && used.binary_search(&example).is_err() {
-        return Some(example);
+/// An address that is not used: an example if there is one, else one of the first.
+fn free<N: Number>(used: &[N], first: N, last: N) -> Option<N> {
+    if (first..=last).contains(&N::EXAMPLE) && used.binary_search(&N::EXAMPLE).is_err() {
+        return Some(N::EXAMPLE);
     }
     // The first address of a block is often that of a network: rather take the next.
-    let mut candidate = first + u128::from(first < last);
+    let mut candidate = first.next().filter(|_| first < last).unwrap_or(first);
     let from = used.partition_point(|a| *a < candidate);
     for taken in used.iter().skip(from) {
         if *taken != candidate || candidate == last {
             break;
         }
-        candidate += 1;
+        candidate = candidate.next().unwrap_or(last);
     }
     [candidate, first]
         .into_iter()
@@ -161,9 +260,8 @@ pub(super) fn number(address: IpAddr) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::Cells;
+    use super::{Addresses, Cells};
     use ipnet::IpNet;
-    use rustc_hash::FxHashSet;
     use std::net::IpAddr;
 
     fn cells(blocks: &[&str]) -> Cells {
@@ -182,13 +280,27 @@ mod tests {
     #[test]
     fn samples_avoid_what_is_taken() {
         let cells = cells(&["10.0.0.0/30", "10.0.0.8/32"]);
-        let taken: FxHashSet<IpAddr> = ["10.0.0.1", "10.0.0.2", "10.0.0.8", "203.0.113.10"]
-            .map(|a| a.parse().unwrap())
-            .into_iter()
-            .collect();
+        let set = |addresses: &[&str]| -> Addresses {
+            addresses
+                .iter()
+                .map(|a| a.parse::<IpAddr>().unwrap())
+                .collect()
+        };
+        // The order is not that of the addresses, and one is named twice.
+        let taken = set(&[
+            "10.0.0.2",
+            "10.0.0.8",
+            "10.0.0.1",
+            "10.0.0.1",
+            "203.0.113.10",
+        ]);
+        assert!(taken.contains("10.0.0.8".parse().unwrap()));
+        assert!(!taken.contains("10.0.0.3".parse().unwrap()));
+        assert!(!taken.contains("::a00:8".parse().unwrap()));
         let found: Vec<(String, bool)> = cells
-            .samples(&taken, &FxHashSet::default())
-            .map(|(a, free)| (a.to_string(), free))
+            .samples(&taken, &Addresses::default())
+            .into_iter()
+            .map(|s| (s.address.to_string(), s.outside))
             .collect();
         let expected = [
             ("0.0.0.1", true),
@@ -202,10 +314,11 @@ mod tests {
         assert_eq!(found[..5], expected[..5]);
         assert!(found[5].1);
         // A node is an example only where there is no other.
-        let nodes = ["10.0.0.3", "10.0.0.5"].map(|a| a.parse().unwrap());
+        let nodes = set(&["10.0.0.3", "10.0.0.5"]);
         let found: Vec<String> = cells
-            .samples(&taken, &nodes.into_iter().collect())
-            .map(|(a, _)| a.to_string())
+            .samples(&taken, &nodes)
+            .into_iter()
+            .map(|s| s.address.to_string())
             .collect();
         assert_eq!(found[1..3], ["10.0.0.0", "10.0.0.6"]);
     }

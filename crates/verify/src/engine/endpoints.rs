@@ -8,13 +8,14 @@
 //!
 //! Cost: linear in pods, `n log n` in CIDRs and in addresses of pods.
 
-use super::cells::{Cells, Place};
+use super::cells::{Addresses, Cells, Place};
 use super::tiers;
 use ipnet::IpNet;
 use palisade_netmodel::{
     AuthorizationPolicy, Endpoint, NamedPort, Peer, Phase, Pod, PodId, Proxy, Selector, World,
 };
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use smallvec::SmallVec;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -30,18 +31,13 @@ impl EndpointId {
     }
 }
 
-/// What a number in [`Endpoints`] stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Pods that behave alike, at least one.
-    Pods(Vec<PodId>),
-    /// Addresses that behave alike.
-    Addresses {
-        /// One address of the cell, if possible one that is no pod's.
-        sample: IpAddr,
-        /// Whether some of them are no pod's and so ends of their own.
-        outside: bool,
-    },
+/// Addresses that behave alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// One address of the cell, if possible one that is no pod's.
+    pub(crate) address: IpAddr,
+    /// Whether some of them are no pod's and so ends of their own.
+    pub(crate) outside: bool,
 }
 
 /// What is asked of an endpoint most often.
@@ -108,7 +104,7 @@ impl Cuts {
 
     /// Adds what a selector reads.
     pub fn read(&mut self, selector: &Selector) {
-        let keys = selector.requirements.iter().map(|r| r.key.clone());
+        let keys = selector.requirements.iter().map(|r| r.key.to_string());
         self.keys.extend(keys);
     }
 }
@@ -128,20 +124,25 @@ pub(super) const PER_POD_KEYS: &[&str] = &[
     "statefulset.kubernetes.io/pod-name",
 ];
 
-/// All endpoints of a world.
+/// All endpoints of a world: classes before cells.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
-    kinds: Vec<Kind>,
     traits: Vec<Traits>,
     class_of: Vec<EndpointId>,
     classes: u32,
+    /// Pods by class, at least one of each.
+    members: Vec<PodId>,
+    /// Per class: where its members begin, and where the last ones end.
+    bounds: Vec<u32>,
     cells: Cells,
+    /// Per cell.
+    samples: Vec<Sample>,
     /// Per class: where the addresses lie by which others see its pods.
-    places: Vec<Vec<Place>>,
+    places: Vec<SmallVec<[Place; 2]>>,
     /// Per class: whether all its pods run on one node.
     one_node: Vec<bool>,
     /// Addresses of live pods: no ends of their own.
-    taken: FxHashSet<IpAddr>,
+    taken: Addresses,
 }
 
 /// All of a pod that any layer can see; its name is not part of it. The workload is, although no layer
@@ -206,40 +207,34 @@ impl Endpoints {
         let mut classes = Classes {
             world,
             seen: Seen { read: &read },
-            members: Vec::new(),
+            first: Vec::new(),
             places: Vec::new(),
             one_node: Vec::new(),
             by_template: FxHashMap::default(),
             by_hash: FxHashMap::default(),
         };
         let mut places = Vec::new();
-        let class_of = world
+        let class_of: Vec<EndpointId> = world
             .pods()
             .map(|(id, pod)| {
                 cells.places(visible(pod), &mut places);
                 classes.enter(id, pod, &places)
             })
             .collect();
-        let representatives = classes
-            .members
-            .iter()
-            .filter_map(|m| world.pod(*m.first()?));
+        let representatives = classes.first.iter().filter_map(|pod| world.pod(*pod));
         let mut traits: Vec<Traits> = representatives.map(Traits::of_pod).collect();
-        let number = id(classes.members.len()).0;
+        let (bounds, members) = by_class(&class_of, classes.first.len());
         let taken = taken(world);
-        let nodes = world.pods.iter().flat_map(|p| &p.node_addresses.known);
-        let nodes = nodes.copied().collect();
-        let mut kinds: Vec<Kind> = classes.members.into_iter().map(Kind::Pods).collect();
-        for (sample, outside) in cells.samples(&taken, &nodes) {
-            kinds.push(Kind::Addresses { sample, outside });
-            traits.push(Traits::of_cell(outside));
-        }
+        let samples = cells.samples(&taken, &nodes(world));
+        traits.extend(samples.iter().map(|s| Traits::of_cell(s.outside)));
         Self {
-            kinds,
             traits,
             class_of,
-            classes: number,
+            classes: id(classes.first.len()).0,
+            members,
+            bounds,
             cells,
+            samples,
             places: classes.places,
             one_node: classes.one_node,
             taken,
@@ -254,7 +249,7 @@ impl Endpoints {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.kinds.len()
+        self.traits.len()
     }
 
     /// How many of the endpoints are classes of pods; they come first.
@@ -263,19 +258,21 @@ impl Endpoints {
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = EndpointId> + use<> {
-        (0..self.kinds.len()).map(id)
+        (0..self.len()).map(id)
     }
 
-    pub(crate) fn kind(&self, endpoint: EndpointId) -> Option<&Kind> {
-        self.kinds.get(endpoint.index())
+    /// What stands for a cell; `None` for a class of pods.
+    pub(crate) fn sample(&self, endpoint: EndpointId) -> Option<Sample> {
+        let cell = endpoint.0.checked_sub(self.classes)?;
+        self.samples.get(cell as usize).copied()
     }
 
     /// The pods of a class; none for a cell.
     pub(crate) fn members(&self, endpoint: EndpointId) -> &[PodId] {
-        match self.kind(endpoint) {
-            Some(Kind::Pods(members)) => members,
-            _ => &[],
-        }
+        let bound = |n: usize| self.bounds.get(n).map(|at| *at as usize);
+        let range = bound(endpoint.index()).zip(bound(endpoint.index() + 1));
+        let members = range.and_then(|(from, to)| self.members.get(from..to));
+        members.unwrap_or_default()
     }
 
     /// First and last address of a cell, those of pods included; `None` for a class of pods.
@@ -285,7 +282,9 @@ impl Endpoints {
 
     /// Where the visible addresses of a class lie; empty if none is known.
     pub(crate) fn places(&self, class: u32) -> &[Place] {
-        self.places.get(class as usize).map_or(&[], Vec::as_slice)
+        self.places
+            .get(class as usize)
+            .map_or(&[], SmallVec::as_slice)
     }
 
     /// Whether all pods of a class run on one node.
@@ -303,7 +302,7 @@ impl Endpoints {
     pub(crate) fn locate(&self, end: Endpoint) -> Option<EndpointId> {
         match end {
             Endpoint::Pod(pod) => self.class_of.get(pod.0 as usize).copied(),
-            Endpoint::Address(address) if self.taken.contains(&address) => None,
+            Endpoint::Address(address) if self.taken.contains(address) => None,
             Endpoint::Address(address) => {
                 Some(EndpointId(self.classes + self.cells.place(address)))
             }
@@ -315,8 +314,9 @@ impl Endpoints {
 struct Classes<'w, 'r> {
     world: &'w World,
     seen: Seen<'r>,
-    members: Vec<Vec<PodId>>,
-    places: Vec<Vec<Place>>,
+    /// Per class: one pod of it.
+    first: Vec<PodId>,
+    places: Vec<SmallVec<[Place; 2]>>,
     one_node: Vec<bool>,
     /// Pods that share a template differ in phase and place alone, which saves a look at the labels.
     by_template: FxHashMap<(usize, Phase, [Option<Place>; 2]), EndpointId>,
@@ -332,56 +332,89 @@ impl Classes<'_, '_> {
         let class = match self.by_template.get(&key).filter(|_| places.len() <= 2) {
             Some(class) => *class,
             None => {
-                let class = self.find(pod, places);
+                let class = self.find(pod_id, pod, places);
                 if places.len() <= 2 {
                     self.by_template.insert(key, class);
                 }
                 class
             }
         };
-        let Some(members) = self.members.get_mut(class.index()) else {
-            return class;
-        };
-        let first = members.first().and_then(|first| self.world.pod(*first));
-        let same = first.is_none_or(|f| f.node_addresses == pod.node_addresses);
+        let first = self.first.get(class.index());
+        let first = first.and_then(|first| self.world.pod(*first));
+        let same = |first: &Pod| first.node_addresses == pod.node_addresses;
         if let Some(one) = self.one_node.get_mut(class.index()) {
-            *one &= same;
+            *one = *one && first.is_none_or(same);
         }
-        members.push(pod_id);
         class
     }
 
     /// The class of equal pods, or a new one.
-    fn find(&mut self, pod: &Pod, places: &[Place]) -> EndpointId {
-        let next = id(self.members.len());
+    fn find(&mut self, pod_id: PodId, pod: &Pod, places: &[Place]) -> EndpointId {
+        let next = id(self.first.len());
         let candidates = self.by_hash.entry(self.seen.hash(pod, places)).or_default();
         let equal = |class: &&EndpointId| {
-            let first = self.members.get(class.index()).and_then(|m| m.first());
+            let first = self.first.get(class.index());
             let other = first.and_then(|first| self.world.pod(*first));
-            self.places.get(class.index()).is_some_and(|p| p == places)
+            self.places
+                .get(class.index())
+                .is_some_and(|p| p.as_slice() == places)
                 && other.is_some_and(|other| self.seen.equal(pod, other))
         };
         if let Some(known) = candidates.iter().find(equal) {
             return *known;
         }
         candidates.push(next);
-        self.members.push(Vec::new());
-        self.places.push(places.to_vec());
+        self.first.push(pod_id);
+        self.places.push(SmallVec::from_slice(places));
         self.one_node.push(true);
         next
     }
+}
+
+/// Pods ordered by class, and where each class begins: by counting, in two looks at all pods.
+fn by_class(class_of: &[EndpointId], classes: usize) -> (Vec<u32>, Vec<PodId>) {
+    let mut bounds = vec![0; classes + 1];
+    for class in class_of {
+        if let Some(count) = bounds.get_mut(class.index() + 1) {
+            *count += 1;
+        }
+    }
+    let mut sum = 0;
+    for bound in &mut bounds {
+        sum += *bound;
+        *bound = sum;
+    }
+    let mut next = bounds.clone();
+    let mut members = vec![PodId(0); class_of.len()];
+    for (pod, class) in (0..).zip(class_of) {
+        if let Some(at) = next.get_mut(class.index()) {
+            if let Some(member) = members.get_mut(*at as usize) {
+                *member = PodId(pod);
+            }
+            *at += 1;
+        }
+    }
+    (bounds, members)
 }
 
 fn id(index: usize) -> EndpointId {
     EndpointId(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-fn taken(world: &World) -> FxHashSet<IpAddr> {
+/// The addresses of live pods.
+fn taken(world: &World) -> Addresses {
     let ends = world
         .pods
         .iter()
         .filter(|pod| pod.phase == Phase::Live && !pod.host_network);
     ends.flat_map(|pod| &pod.addresses.known).copied().collect()
+}
+
+/// The addresses of nodes.
+fn nodes(world: &World) -> Addresses {
+    let known = world.pods.iter().flat_map(|p| &p.node_addresses.known);
+    let distinct: FxHashSet<IpAddr> = known.copied().collect();
+    distinct.into_iter().collect()
 }
 
 /// Every CIDR that some object of the world can tell apart.

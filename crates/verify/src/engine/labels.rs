@@ -3,14 +3,14 @@
 //! A selector then is a few operations on sets, whatever the number of members. Labels that no
 //! selector reads cost nothing.
 
-use palisade_netmodel::{Labels, Operator, Selector};
+use palisade_netmodel::{Labels, Operator, Selector, SmolStr};
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
 
 /// Members by label.
 #[derive(Debug, Default)]
 pub(crate) struct LabelIndex {
-    keys: FxHashMap<String, Key>,
+    keys: FxHashMap<SmolStr, Key>,
 }
 
 /// One key that selectors read.
@@ -19,7 +19,7 @@ struct Key {
     /// Who has it.
     members: RoaringBitmap,
     /// Who has it with a value that selectors read.
-    values: FxHashMap<String, RoaringBitmap>,
+    values: FxHashMap<SmolStr, RoaringBitmap>,
 }
 
 impl LabelIndex {
@@ -71,7 +71,7 @@ impl LabelIndex {
             let Some(key) = self.keys.get(&requirement.key) else {
                 continue;
             };
-            let with = |values: &[String]| key.with(values, before, &requirement.key, &labels);
+            let with = |values: &[SmolStr]| key.with(values, before, &requirement.key, &labels);
             let after = match &requirement.operator {
                 Operator::In(values) => with(values),
                 Operator::NotIn(values) => before - with(values),
@@ -89,12 +89,12 @@ impl Key {
     /// there are fewer members.
     fn with<'l>(
         &self,
-        values: &[String],
+        values: &[SmolStr],
         base: &RoaringBitmap,
         name: &str,
         labels: impl Fn(u32) -> Option<&'l Labels>,
     ) -> RoaringBitmap {
-        let of = |value: &String| self.values.get(value);
+        let of = |value: &SmolStr| self.values.get(value);
         if let [value] = values {
             return of(value).map(|members| base & members).unwrap_or_default();
         }

@@ -21,7 +21,6 @@ mod rows;
 mod tiers;
 mod ztunnel;
 
-use endpoints::Kind;
 pub use endpoints::{Cuts, EndpointId};
 pub use live::{
     Connection, Edit, Effect, Flaw, HalfChange, Live, MeshChange, Moved, Standing, Unfollowed,
@@ -165,13 +164,8 @@ impl<'w> Engine<'w> {
     /// One address of the endpoint, if it is a cell of addresses that are no pod's.
     #[must_use]
     pub fn address(&self, endpoint: EndpointId) -> Option<IpAddr> {
-        match self.endpoints.kind(endpoint)? {
-            Kind::Addresses {
-                sample,
-                outside: true,
-            } => Some(*sample),
-            _ => None,
-        }
+        let sample = self.endpoints.sample(endpoint)?;
+        sample.outside.then_some(sample.address)
     }
 
     /// First and last address of a cell of addresses, also of one that belongs to a pod and so is no
@@ -422,9 +416,9 @@ impl<'w> Engine<'w> {
 
     fn mesh_end(&self, endpoint: EndpointId) -> mesh::Source<'_> {
         let client = self.clients.get(endpoint.index());
-        match (client, self.endpoints.kind(endpoint)) {
+        match (client, self.endpoints.sample(endpoint)) {
             (Some(client), _) => mesh::Source::Pod(client),
-            (_, Some(Kind::Addresses { sample, .. })) => mesh::Source::Address(*sample),
+            (_, Some(sample)) => mesh::Source::Address(sample.address),
             _ => mesh::Source::Nobody,
         }
     }

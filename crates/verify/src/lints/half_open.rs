@@ -4,7 +4,9 @@ use super::Lint;
 use super::context::{Context, Expect, RuleView};
 use crate::engine::EndpointId;
 use palisade_diagnostics::{Diagnostic, Severity, Span};
-use palisade_netmodel::{Direction, NamespaceMatch, Operator, Peer, PolicyPort, PortSet, Protocol};
+use palisade_netmodel::{
+    Direction, NamespaceMatch, Operator, Peer, PolicyPort, PortSet, Protocol, SmolStr,
+};
 use std::collections::BTreeSet;
 
 /// The lint.
@@ -36,7 +38,7 @@ pub(super) fn named_groups(cx: &Context<'_>, peer: &Peer) -> Vec<Vec<EndpointId>
     let Some((requirement, values)) = several else {
         return vec![all];
     };
-    let one = |value: &String| {
+    let one = |value: &SmolStr| {
         let has = |e: &EndpointId| {
             let pod = cx.engine.pod(*e);
             pod.is_some_and(|pod| pod.labels.get(&requirement.key) == Some(value.as_str()))

@@ -97,8 +97,8 @@ fn selects_nothing(cx: &Context<'_>, service: &Service) -> Option<Diagnostic> {
         );
     for (key, value) in service.selector.iter() {
         let requirement = LabelRequirement {
-            key: key.to_owned(),
-            operator: Operator::In(vec![value.to_owned()]),
+            key: key.into(),
+            operator: Operator::In(vec![value.into()]),
         };
         if let Some(advice) = near(cx, namespace, &requirement) {
             finding = finding.help(advice);

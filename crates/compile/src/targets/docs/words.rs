@@ -232,7 +232,7 @@ pub(crate) fn labels(selector: &Selector) -> String {
         Operator::In(values) if values.len() == 1 => format!("{}={}", r.key, values.concat()),
         Operator::In(values) => format!("{} in ({})", r.key, values.join(", ")),
         Operator::NotIn(values) => format!("{} not in ({})", r.key, values.join(", ")),
-        Operator::Exists => r.key.clone(),
+        Operator::Exists => r.key.to_string(),
         Operator::DoesNotExist => format!("no {}", r.key),
     };
     let parts: BTreeSet<String> = selector.requirements.iter().map(one).collect();

@@ -63,8 +63,8 @@ pub(super) struct Rule {
 pub(super) fn named(names: Vec<String>) -> Selector {
     Selector {
         requirements: vec![LabelRequirement {
-            key: NAMESPACE_NAME.to_owned(),
-            operator: Operator::In(names),
+            key: NAMESPACE_NAME.into(),
+            operator: Operator::In(names.into_iter().map(Into::into).collect()),
         }],
     }
 }

@@ -8,7 +8,7 @@ use super::space::{Point, point};
 use super::{Live, MOVED};
 use ipnet::IpNet;
 use palisade_netmodel::{
-    Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Proxy, Selector,
+    AddressSet, Direction, Labels, NetworkPolicy, ObjectRef, Peer, Phase, Pod, Proxy, Selector,
 };
 use roaring::RoaringBitmap;
 use std::net::IpAddr;
@@ -439,10 +439,10 @@ impl Live {
         let old = number.and_then(|number| self.pods.get(number));
         let before = old.map(|member| member.class);
         let addresses = old.map(|member| taken(&member.pod)).unwrap_or_default();
-        for address in addresses {
+        for address in addresses.known {
             self.give_back(address);
         }
-        for address in pod.iter().flat_map(taken) {
+        for address in pod.iter().flat_map(|pod| taken(pod).known) {
             *self.taken.entry(point(address)).or_default() += 1;
         }
         let left = number.and_then(|number| self.leave(number));
@@ -489,10 +489,10 @@ impl Live {
 }
 
 /// Addresses that are a pod's and so no ends of their own.
-fn taken(pod: &Pod) -> Vec<IpAddr> {
+fn taken(pod: &Pod) -> AddressSet {
     if pod.phase == Phase::Live && !pod.host_network {
-        pod.addresses.known.clone()
+        pod.addresses.clone()
     } else {
-        Vec::new()
+        AddressSet::default()
     }
 }

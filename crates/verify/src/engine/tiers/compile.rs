@@ -2,7 +2,7 @@
 
 use super::nodes::{lives_on, of_node};
 use super::ports::fails_closed;
-use crate::engine::endpoints::{Endpoints, Kind};
+use crate::engine::endpoints::Endpoints;
 use crate::engine::peers::{Directory, Peers};
 use crate::engine::policies::representative;
 use palisade_netmodel::{AdminAction, AdminPeer, AdminPolicy, AdminRule, Selector, World};
@@ -103,8 +103,8 @@ impl<'w> Compiler<'w, '_> {
     /// Addresses of nodes, and pods that live on their host network.
     fn nodes(&self, labels: &Selector, out: &mut Peers) {
         for endpoint in self.endpoints.ids() {
-            let matches = match self.endpoints.kind(endpoint) {
-                Some(Kind::Addresses { sample, .. }) => of_node(self.world, labels, *sample),
+            let matches = match self.endpoints.sample(endpoint) {
+                Some(sample) => of_node(self.world, labels, sample.address),
                 _ => representative(self.world, self.endpoints, endpoint)
                     .map_or(Some(false), |pod| {
                         lives_on(labels, pod, |at| of_node(self.world, labels, at))
