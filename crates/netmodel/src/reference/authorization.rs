@@ -3,7 +3,6 @@
 mod conditions;
 
 use super::mesh::plain_cause;
-use super::peer_authentication::matches;
 use super::{Half, View, client_tls, pod};
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Cause, Condition, Endpoint, Flow,
@@ -154,7 +153,7 @@ fn of_workload<'w>(world: View<'w>, receiver: &Pod) -> Vec<&'w AuthorizationPoli
         let own = p.object.namespace == receiver.namespace;
         let selected = p.targets.is_empty()
             && (own || p.object.namespace == world.mesh.root_namespace)
-            && matches(&p.selector, &receiver.labels);
+            && receiver.labels.include(&p.selector);
         let targeted = own
             && p.targets.iter().any(
                 |t| matches!(t, PolicyTarget::Gateway(name) if gateway == Some(name.as_str())),

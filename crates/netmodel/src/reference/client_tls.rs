@@ -1,7 +1,6 @@
 //! What a caller puts on the wire (`istio.io, DestinationRule, ClientTLSSettings`, and auto mTLS).
 
 use super::mesh::plain_cause;
-use super::peer_authentication::matches;
 use super::{View, peer_authentication, pod};
 use crate::{
     Cause, ClientTls, DestinationRule, Flow, Layer, MtlsMode, Outcome, Phase, Pod, PortSet,
@@ -98,7 +97,7 @@ pub(super) fn doors<'w>(
         // A Service without a selector selects nothing.
         let leads = service.object.namespace == receiver.namespace
             && !service.selector.is_empty()
-            && matches(&service.selector, &receiver.labels);
+            && receiver.labels.include(&service.selector);
         if !leads {
             continue;
         }
@@ -154,7 +153,7 @@ fn all_enrolled(world: View<'_>, service: &Service) -> bool {
     let behind = world.pods.iter().filter(|pod| {
         pod.phase == Phase::Live
             && pod.namespace == service.object.namespace
-            && matches(&service.selector, &pod.labels)
+            && pod.labels.include(&service.selector)
     });
     let mut behind = behind.map(|pod| matches!(pod.proxy, Proxy::Sidecar { .. }));
     behind.all(|enrolled| enrolled)
@@ -186,7 +185,7 @@ fn for_caller<'w>(rules: &[&'w DestinationRule], caller: &Pod) -> Option<&'w Des
     let mut selected = rules.iter().filter(|rule| {
         let some = !rule.workload_selector.is_empty();
         some && rule.object.namespace == caller.namespace
-            && matches(&rule.workload_selector, &caller.labels)
+            && caller.labels.include(&rule.workload_selector)
     });
     let of_caller = selected.next().and_then(|first| {
         let mut same = rules

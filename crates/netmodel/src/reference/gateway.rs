@@ -2,7 +2,6 @@
 //! (`istio.io, Gateway, Server.tls`).
 
 use super::mesh::plain_cause;
-use super::peer_authentication::matches;
 use super::{View, authorization, client_tls, pod};
 use crate::{
     Cause, Encryption, Flow, Gateway, GatewayServer, Layer, Outcome, Pod, Proxy, ServerTls, Subject,
@@ -69,7 +68,7 @@ fn servers<'w>(
     let doors = client_tls::doors(world, receiver, port);
     let mut out = Vec::new();
     for gateway in &world.world().gateways {
-        if !matches(&gateway.selector, &receiver.labels) {
+        if !receiver.labels.include(&gateway.selector) {
             continue;
         }
         for server in &gateway.servers {

@@ -2,7 +2,7 @@
 
 use super::View;
 use super::mesh::plain_cause;
-use crate::{Cause, Labels, Layer, MtlsMode, Outcome, PeerAuthentication, Pod, Subject};
+use crate::{Cause, Layer, MtlsMode, Outcome, PeerAuthentication, Pod, Subject};
 
 /// The mode of a workload's port, and the policy that sets it.
 ///
@@ -79,7 +79,7 @@ fn levels<'w>(world: View<'w>, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3]
         p.object.namespace == pod.namespace
             && p.object.namespace != root
             && !p.selector.is_empty()
-            && matches(&p.selector, &pod.labels)
+            && pod.labels.include(&p.selector)
     });
     [mesh, namespace, workload]
 }
@@ -102,9 +102,4 @@ fn cause(mode: MtlsMode, by: Option<&PeerAuthentication>, port: u16) -> Cause {
             text: format!("port {port} is {mode}"),
         },
     }
-}
-
-/// `selector.matchLabels`: every label is there.
-pub(super) fn matches(selector: &Labels, labels: &Labels) -> bool {
-    labels.include(selector)
 }

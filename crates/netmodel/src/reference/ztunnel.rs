@@ -10,7 +10,6 @@ use super::authorization::{
     Match, and, cause, listed, operation_has_http, or, parse_block, peer_in, service_account_is,
     string_matches, unlisted,
 };
-use super::peer_authentication::matches;
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, Endpoint, Operation,
     Outcome, Pod, Source,
@@ -109,7 +108,7 @@ impl Connection<'_> {
                 && p.targets.is_empty()
                 && (p.object.namespace == self.receiver.namespace
                     || p.object.namespace == self.world.mesh.root_namespace)
-                && matches(&p.selector, &self.receiver.labels)
+                && self.receiver.labels.include(&p.selector)
         };
         self.world.authorization_policies().filter(here).collect()
     }

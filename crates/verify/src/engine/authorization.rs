@@ -2,7 +2,6 @@
 //!
 //! Answers are three-valued: a request's method or an unknown address leaves a rule undecided.
 
-use super::client::subset;
 use super::endpoints::parse_block;
 use super::mesh::{Client, Identity, Source};
 use palisade_netmodel::{
@@ -126,7 +125,7 @@ impl<'w> Applicable<'w> {
             let own = policy.object.namespace == pod.namespace;
             if policy.targets.is_empty() {
                 let here = own || policy.object.namespace == world.mesh.root_namespace;
-                return here && subset(&policy.selector, &pod.labels);
+                return here && pod.labels.include(&policy.selector);
             }
             let names =
                 |t: &PolicyTarget| matches!(t, PolicyTarget::Gateway(n) if gateway == Some(n));

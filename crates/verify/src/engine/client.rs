@@ -99,12 +99,7 @@ pub(super) fn target(target: &TargetPort, pod: &Pod) -> Vec<u16> {
 
 /// A Service without selector selects nothing.
 pub(super) fn selects(selector: &Labels, labels: &Labels) -> bool {
-    !selector.is_empty() && subset(selector, labels)
-}
-
-/// `matchLabels` as Istio reads it.
-pub(super) fn subset(selector: &Labels, labels: &Labels) -> bool {
-    labels.include(selector)
+    !selector.is_empty() && labels.include(selector)
 }
 
 /// The TCP ports of the Services that lead to a pod, on the pod.
@@ -171,7 +166,7 @@ fn of_client<'w>(rules: &[&'w DestinationRule], client: &Pod) -> Option<&'w Dest
     let (for_all, for_some): (Vec<&DestinationRule>, Vec<&DestinationRule>) =
         rules.iter().partition(|r| r.workload_selector.is_empty());
     let own = for_some.iter().find(|r| {
-        r.object.namespace == client.namespace && subset(&r.workload_selector, &client.labels)
+        r.object.namespace == client.namespace && client.labels.include(&r.workload_selector)
     });
     let like_own = for_some
         .iter()
@@ -185,7 +180,7 @@ pub(super) fn every_pod_enrolled(world: &World, service: &Service) -> bool {
         .pods
         .iter()
         .filter(|p| p.phase == Phase::Live && p.namespace == service.object.namespace)
-        .filter(|p| subset(&service.selector, &p.labels))
+        .filter(|p| p.labels.include(&service.selector))
         .all(|p| matches!(p.proxy, Proxy::Sidecar { .. }))
 }
 

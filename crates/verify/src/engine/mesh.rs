@@ -461,7 +461,7 @@ fn levels<'w>(world: &'w World, pod: &Pod) -> [Option<&'w PeerAuthentication>; 3
         let slot = match (policy.selector.is_empty(), in_root, here) {
             (true, true, _) => &mut mesh,
             (true, false, true) => &mut namespace,
-            (false, false, true) if client::subset(&policy.selector, &pod.labels) => &mut workload,
+            (false, false, true) if pod.labels.include(&policy.selector) => &mut workload,
             _ => continue,
         };
         if slot.is_none() {
@@ -476,7 +476,7 @@ fn servers<'w>(world: &'w World, pod: &Pod) -> impl Iterator<Item = &'w GatewayS
     let selecting = world
         .gateways
         .iter()
-        .filter(|g| client::subset(&g.selector, &pod.labels));
+        .filter(|g| pod.labels.include(&g.selector));
     selecting.flat_map(|g| &g.servers)
 }
 

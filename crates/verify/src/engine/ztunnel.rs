@@ -7,7 +7,6 @@ use super::authorization::{
     Caller, Judgement, Truth, and, any, field, in_block, is_account, operation_uses_http, peer_in,
     text_matches,
 };
-use super::client::subset;
 use super::endpoints::parse_block;
 use palisade_netmodel::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Pod, World, ztunnel_ports,
@@ -50,7 +49,7 @@ impl<'w> Rules<'w> {
             let here =
                 [&pod.namespace, &world.mesh.root_namespace].contains(&&policy.object.namespace);
             let loaded = policy.targets.is_empty() && !policy.dry_run;
-            if !here || !loaded || !subset(&policy.selector, &pod.labels) {
+            if !here || !loaded || !pod.labels.include(&policy.selector) {
                 continue;
             }
             let groups = policy.rules.iter().filter_map(|rule| group(policy, rule));

@@ -4,7 +4,7 @@ use super::answers::Receiver;
 use super::places::Place;
 use crate::engine::ambient::PROBES;
 use crate::engine::authorization::{is_namespace, is_principal, text_matches};
-use crate::engine::client::{Door, subset};
+use crate::engine::client::Door;
 use crate::engine::endpoints::parse_block;
 use crate::engine::live::Live;
 use crate::engine::mesh::Identity;
@@ -226,7 +226,7 @@ impl Live {
             }
             Receiver::Captured(_) => {
                 let policies = place.world.authorization_policies.iter();
-                for policy in policies.filter(|policy| subset(&policy.selector, &pod.labels)) {
+                for policy in policies.filter(|policy| pod.labels.include(&policy.selector)) {
                     self.told_apart(policy, &mut sets, &mut blocks);
                 }
                 let probes = PROBES.iter().filter_map(|probe| self.space.place(*probe));
@@ -314,7 +314,7 @@ impl Live {
             if !rule.workload_selector.is_empty() {
                 let takes = |id: &u32| {
                     let pod = self.example(*id);
-                    pod.is_some_and(|pod| subset(&rule.workload_selector, &pod.labels))
+                    pod.is_some_and(|pod| pod.labels.include(&rule.workload_selector))
                 };
                 out.push(Cow::Owned(callers.enrolled.iter().filter(takes).collect()));
             }

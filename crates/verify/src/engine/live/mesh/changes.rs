@@ -3,7 +3,6 @@
 use super::answers::{Answer, Row};
 use super::places::{Exchange, Kind, Place, behind, leads_to};
 use crate::engine::authorization::GATEWAY_NAME;
-use crate::engine::client::subset;
 use crate::engine::endpoints::authorization_nets;
 use crate::engine::live::nodes::Node;
 use crate::engine::live::{Live, MOVED};
@@ -260,7 +259,7 @@ impl Live {
         let both: Vec<&PeerAuthentication> = old.into_iter().chain(new).collect();
         let asked = self.receivers(&places, |_, pod| {
             both.iter()
-                .any(|policy| subset(&policy.selector, &pod.labels))
+                .any(|policy| pod.labels.include(&policy.selector))
         });
         let changes = self.exchange(&places, (object, new), &asked);
         self.mesh.tidy(&object.namespace);
@@ -332,7 +331,7 @@ impl Live {
         let both: Vec<&Gateway> = old.into_iter().chain(new).collect();
         let places = self.mesh.all_places();
         let asked = self.receivers(&places, |_, pod| {
-            let selects = |gateway: &&Gateway| subset(&gateway.selector, &pod.labels);
+            let selects = |gateway: &&Gateway| pod.labels.include(&gateway.selector);
             pod.proxy == Proxy::Gateway && both.iter().any(selects)
         });
         if !put(&mut self.mesh.gateways, |it| &it.object == object, new) {
@@ -427,7 +426,7 @@ fn put<T: Clone + PartialEq>(
 /// Whether a policy is enforced by the proxy of a pod.
 fn is_selected(policy: &AuthorizationPolicy, pod: &Pod) -> bool {
     if policy.targets.is_empty() {
-        return subset(&policy.selector, &pod.labels);
+        return pod.labels.include(&policy.selector);
     }
     let gateway = pod.labels.get(GATEWAY_NAME);
     let names = |t: &PolicyTarget| matches!(t, PolicyTarget::Gateway(n) if gateway == Some(n));
