@@ -147,6 +147,19 @@ fn each_edit_is_told_for_its_callers() {
         ..rule.clone()
     };
     let (wide, narrow) = (wild("*.local"), wild("*.bank.svc.cluster.local"));
+    let within = |host: &str| {
+        Edit::SetDestinationRule(DestinationRule {
+            object: ObjectRef::new("shop", "within"),
+            ..wild(host)
+        })
+    };
+    let mutual = |name: &str, host: &str| DestinationRule {
+        object: ObjectRef::new("shop", name),
+        tls: Some(ClientTls::IstioMutual),
+        ..wild(host)
+    };
+    let exact_host = mutual("exact", "db.bank.svc.cluster.local");
+    let longer = mutual("longer", "*.bank.svc.cluster.local");
     let exported = DestinationRule {
         export_to: texts("shop"),
         ..plaintext("bank")
@@ -179,6 +192,18 @@ fn each_edit_is_told_for_its_callers() {
         ),
         (Edit::SetDestinationRule(narrow), "api web"),
         (Edit::RemoveDestinationRule(wild("").object), "api web"),
+        // A pattern may begin within a name. An exact host hides it, and so does a longer pattern.
+        (within("*b.bank.svc.cluster.local"), "api web"),
+        (Edit::SetDestinationRule(exact_host.clone()), "api web"),
+        (within("*nk.svc.cluster.local"), ""),
+        (Edit::RemoveDestinationRule(exact_host.object), "api web"),
+        (Edit::SetDestinationRule(longer.clone()), "api web"),
+        (within("*"), ""),
+        (Edit::RemoveDestinationRule(longer.object), "api web"),
+        (
+            Edit::RemoveDestinationRule(ObjectRef::new("shop", "within")),
+            "api web",
+        ),
         // A rule beside the Service is for those that it is exported to, not for its own namespace then.
         (Edit::SetDestinationRule(exported.clone()), "api web"),
         (Edit::RemoveDestinationRule(exported.object), "api web"),
