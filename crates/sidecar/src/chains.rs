@@ -4,9 +4,9 @@
 //! the application protocols that its client offers. Where no chain fits, the connection is closed: that is how STRICT
 //! refuses plaintext.
 
-use crate::Credentials;
 use crate::modes::Modes;
-use crate::rbac::{Policies, Wire, selects};
+use crate::rbac::{Policies, Wire};
+use crate::secrets;
 use palisade_netmodel::{MtlsMode, Pod, Protocol, TargetPort, World};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -54,12 +54,7 @@ pub(crate) struct Inbound {
     pub(crate) not_inspected: Option<Value>,
 }
 
-pub(crate) fn inbound(
-    world: &World,
-    pod: &Pod,
-    policies: &Policies<'_>,
-    credentials: Credentials<'_>,
-) -> Inbound {
+pub(crate) fn inbound(world: &World, pod: &Pod, policies: &Policies<'_>) -> Inbound {
     let modes = Modes::of(world, pod);
     let mut ports = declared(world, pod);
     for port in modes.named() {
@@ -70,7 +65,7 @@ pub(crate) fn inbound(
         .into_iter()
         .map(|(port, declared)| (Some(port), declared, modes.of_port(port)));
     let others = (None, Declared::Nothing, modes.elsewhere());
-    let tls = downstream(world, credentials);
+    let tls = downstream(world);
     let mut out = Vec::new();
     for (port, declared, mode) in named.chain([others]) {
         for chain in chains(mode, declared) {
@@ -111,7 +106,7 @@ fn declared(world: &World, pod: &Pod) -> BTreeMap<u16, Declared> {
     let own = world.services.iter().filter(|service| {
         service.object.namespace == pod.namespace
             && !service.selector.is_empty()
-            && selects(&service.selector, &pod.labels)
+            && pod.labels.include(&service.selector)
     });
     for port in own.flat_map(|service| &service.ports) {
         let number = match &port.target {
@@ -270,13 +265,12 @@ pub(crate) fn http(cluster: &str, filters: &[Value]) -> Value {
 }
 
 /// mTLS with a certificate of the mesh's authority, for an identity of one of its trust domains.
-fn downstream(world: &World, credentials: Credentials<'_>) -> Value {
+fn downstream(world: &World) -> Value {
     let aliases = world.mesh.trust_domain_aliases.iter();
     let domains = [&world.mesh.trust_domain].into_iter().chain(aliases);
     let names: Vec<Value> = domains
         .map(|domain| json!({"san_type": "URI", "matcher": {"prefix": format!("spiffe://{domain}/")}}))
         .collect();
-    let text = |text: &str| json!({"inline_string": text});
     json!({
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -285,13 +279,8 @@ fn downstream(world: &World, credentials: Credentials<'_>) -> Value {
             "common_tls_context": {
                 "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
                 "alpn_protocols": ["istio-peer-exchange", "h2", "http/1.1"],
-                "tls_certificates": [
-                    {"certificate_chain": text(credentials.certificate), "private_key": text(credentials.key)},
-                ],
-                "validation_context": {
-                    "trusted_ca": text(credentials.authority),
-                    "match_typed_subject_alt_names": names,
-                },
+                "tls_certificate_sds_secret_configs": [{"name": secrets::WORKLOAD}],
+                "combined_validation_context": secrets::authority(&names),
             },
         },
     })

@@ -2,7 +2,6 @@
 //! (`istio, pilot/pkg/model/push_context.go, destination_rule.go and sidecar.go; networking/core, cluster TLS`).
 
 use crate::modes::Modes;
-use crate::rbac::selects;
 use palisade_netmodel::{
     ClientTls, DestinationRule, MtlsMode, Phase, Pod, Proxy, Service, TargetPort, World,
 };
@@ -48,7 +47,7 @@ fn auto(world: &World, service: &Service) -> Sends {
     let mut behind = world.pods.iter().filter(|pod| {
         pod.phase == Phase::Live
             && pod.namespace == service.object.namespace
-            && selects(&service.selector, &pod.labels)
+            && pod.labels.include(&service.selector)
     });
     if behind.all(enrolled) {
         Sends::Mesh
@@ -98,7 +97,7 @@ fn chosen<'w>(client: &Pod, rules: &[&'w DestinationRule]) -> Option<&'w Destina
     let for_client = |rule: &DestinationRule| {
         !for_all(rule)
             && rule.object.namespace == client.namespace
-            && selects(&rule.workload_selector, &client.labels)
+            && client.labels.include(&rule.workload_selector)
     };
     let first = rules.iter().find(|rule| for_client(rule));
     let same = |rule: &DestinationRule| {

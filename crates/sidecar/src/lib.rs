@@ -5,15 +5,15 @@
 //! `outboundTrafficPolicy` do. It is written from Istio's documents and sources, and shares
 //! nothing with `netmodel::reference` but the plain types, so that an agreement of the two says something.
 //!
-//! Not modelled, and told by [`Sidecar::left_out`] where a policy needs it: CUSTOM (an external provider decides),
-//! conditions that need a filter beyond RBAC, and DestinationRules with certificates of their own. Tokens are never
-//! verified: no request has a principal.
+//! Not modelled, and told by [`Sidecar::left_out`] where a policy needs it: CUSTOM (an external provider decides), and
+//! conditions that need a filter beyond RBAC. Tokens are never verified: no request has a principal.
 
 mod chains;
 mod destination;
 mod modes;
 mod outbound;
 mod rbac;
+mod secrets;
 mod strings;
 
 pub use outbound::Called;
@@ -40,6 +40,8 @@ pub struct Credentials<'a> {
     pub key: &'a str,
     /// The certificate of the mesh's authority.
     pub authority: &'a str,
+    /// What stands for the certificate and the key that a DestinationRule names (MUTUAL): it is not the mesh's.
+    pub named: (&'a str, &'a str),
 }
 
 /// The configuration of one sidecar.
@@ -61,8 +63,8 @@ pub fn configure(
     called: &[Called<'_>],
 ) -> Sidecar {
     let policies = rbac::Policies::of(world, pod);
-    let inbound = chains::inbound(world, pod, &policies, credentials);
-    let outbound = Outbound::of(world, pod, credentials, called);
+    let inbound = chains::inbound(world, pod, &policies);
+    let outbound = Outbound::of(world, pod, called);
     let mut tls_inspector = filter("tls_inspector", "tls_inspector.v3.TlsInspector");
     if let Some(not_inspected) = inbound.not_inspected {
         put(&mut tls_inspector, "filter_disabled", not_inspected);
@@ -81,16 +83,18 @@ pub fn configure(
         "connect_timeout": "5s",
     });
     let clusters: Vec<Value> = [application].into_iter().chain(outbound.clusters).collect();
-    let mut left_out = policies.left_out();
-    left_out.extend(outbound.left_out);
     Sidecar {
         bootstrap: json!({
             "node": {"id": pod.object().to_string(), "cluster": "lab"},
             "admin": {"address": address("127.0.0.1", ADMIN)},
             "cluster_manager": outbound::marked(),
-            "static_resources": {"listeners": [inward, outward], "clusters": clusters},
+            "static_resources": {
+                "listeners": [inward, outward],
+                "clusters": clusters,
+                "secrets": secrets::all(credentials),
+            },
         }),
-        left_out,
+        left_out: policies.left_out(),
     }
 }
 
@@ -181,6 +185,7 @@ mod tests {
             certificate: "",
             key: "",
             authority: "",
+            named: ("", ""),
         }
     }
 

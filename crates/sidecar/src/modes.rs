@@ -67,5 +67,5 @@ impl Modes {
 }
 
 fn chosen(policy: &PeerAuthentication, pod: &Pod) -> bool {
-    policy.object.namespace == pod.namespace && crate::rbac::selects(&policy.selector, &pod.labels)
+    policy.object.namespace == pod.namespace && pod.labels.include(&policy.selector)
 }

@@ -5,8 +5,7 @@
 
 use crate::chains::{self, Declared};
 use crate::destination::{Sends, sends, takes_mtls, target};
-use crate::rbac::selects;
-use crate::{Credentials, put};
+use crate::{put, secrets};
 use palisade_netmodel::{OutboundMode, Pod, PodId, Service, ServicePort, SidecarScope, World};
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -38,16 +37,10 @@ pub(crate) struct Outbound {
     pub(crate) chains: Vec<Value>,
     pub(crate) others: Value,
     pub(crate) clusters: Vec<Value>,
-    pub(crate) left_out: Vec<String>,
 }
 
 impl Outbound {
-    pub(crate) fn of(
-        world: &World,
-        client: &Pod,
-        credentials: Credentials<'_>,
-        called: &[Called<'_>],
-    ) -> Self {
+    pub(crate) fn of(world: &World, client: &Pod, called: &[Called<'_>]) -> Self {
         let others = match outbound_mode(world, client) {
             OutboundMode::AllowAny => PASSTHROUGH,
             OutboundMode::RegistryOnly => BLACKHOLE,
@@ -69,25 +62,17 @@ impl Outbound {
                 }),
                 json!({"name": BLACKHOLE, "type": "STATIC", "connect_timeout": "5s"}),
             ],
-            left_out: Vec::new(),
         };
         for called in called {
             for v6 in [false, true] {
-                outbound.add(world, client, credentials, called, v6);
+                outbound.add(world, client, called, v6);
             }
         }
         outbound
     }
 
     /// One Service port over one version of IP.
-    fn add(
-        &mut self,
-        world: &World,
-        client: &Pod,
-        credentials: Credentials<'_>,
-        called: &Called<'_>,
-        v6: bool,
-    ) {
+    fn add(&mut self, world: &World, client: &Pod, called: &Called<'_>, v6: bool) {
         let addresses: Vec<Value> = called
             .addresses
             .iter()
@@ -98,11 +83,6 @@ impl Outbound {
             return;
         }
         let sends = sends(world, client, called.service, called.port.port);
-        if sends == Sends::Own {
-            let object = &called.service.object;
-            let told = format!("{object}: a DestinationRule with certificates of its own");
-            self.left_out.push(told);
-        }
         let chain = |name: String, protocols: &[&str], filter: Value| {
             let mut chain = json!({
                 "name": name,
@@ -123,7 +103,7 @@ impl Outbound {
         let (http, tcp) = (format!("{number} http"), format!("{number} tcp"));
         let declared = chains::protocol(&called.port.name, called.port.app_protocol.as_deref());
         let mut cluster = |name: &str, protocols| {
-            let value = cluster(world, credentials, called, (v6, sends), name, protocols);
+            let value = cluster(world, called, (v6, sends), name, protocols);
             self.clusters.push(value);
         };
         if declared != Declared::Tcp {
@@ -149,7 +129,6 @@ impl Outbound {
 /// The pods behind a Service's port, and how each is spoken to.
 fn cluster(
     world: &World,
-    credentials: Credentials<'_>,
     called: &Called<'_>,
     (v6, sends): (bool, Sends),
     name: &str,
@@ -157,6 +136,7 @@ fn cluster(
 ) -> Value {
     let mut endpoints = Vec::new();
     let mut identities = Vec::new();
+    let mut any = false;
     for id in &called.receivers {
         let Some(pod) = world.pod(*id) else { continue };
         let Some(port) = target(pod, &called.port.target) else {
@@ -168,11 +148,8 @@ fn cluster(
             &pod.service_account,
         );
         identities.push(format!("spiffe://{domain}/ns/{namespace}/sa/{account}"));
-        let mode = if takes_mtls(world, pod, port) {
-            "istio"
-        } else {
-            "disabled"
-        };
+        let takes = takes_mtls(world, pod, port);
+        let mode = if takes { "istio" } else { "disabled" };
         let known = pod.addresses.known.iter();
         for address in known.filter(|address| address.is_ipv6() == v6) {
             let at = crate::address(&address.to_string(), port);
@@ -180,6 +157,7 @@ fn cluster(
                 "endpoint": {"address": at},
                 "metadata": {"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": mode}}},
             }));
+            any |= takes;
         }
     }
     let mut cluster = json!({
@@ -188,11 +166,17 @@ fn cluster(
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
     });
-    let mesh = || upstream(world, credentials, &identities, protocols);
+    let mesh = || upstream(world, &identities, protocols);
     match sends {
-        Sends::Plaintext | Sends::Own => {}
+        Sends::Plaintext => {}
         Sends::Mesh => put(&mut cluster, "transport_socket", mesh()),
         Sends::Tls => put(&mut cluster, "transport_socket", socket(&json!({}))),
+        Sends::Own => {
+            let own = json!({"tls_certificate_sds_secret_configs": [{"name": secrets::NAMED}]});
+            put(&mut cluster, "transport_socket", socket(&own));
+        }
+        // Nobody is known to take mTLS.
+        Sends::Auto if !any => {}
         Sends::Auto => {
             let matches = json!([
                 {"name": "istio", "match": {"tlsMode": "istio"}, "transport_socket": mesh()},
@@ -208,12 +192,7 @@ fn cluster(
 }
 
 /// mTLS with the client's certificate, to somebody who is one of the pods behind the Service.
-fn upstream(
-    world: &World,
-    credentials: Credentials<'_>,
-    identities: &[String],
-    protocols: &[&str],
-) -> Value {
+fn upstream(world: &World, identities: &[String], protocols: &[&str]) -> Value {
     // A trust domain has as many names as the mesh says.
     let aliases = &world.mesh.trust_domain_aliases;
     let own = &world.mesh.trust_domain;
@@ -233,16 +212,10 @@ fn upstream(
         .chain(others)
         .map(|name| json!({"san_type": "URI", "matcher": {"exact": name}}))
         .collect();
-    let text = |text: &str| json!({"inline_string": text});
     socket(&json!({
         "alpn_protocols": protocols,
-        "tls_certificates": [
-            {"certificate_chain": text(credentials.certificate), "private_key": text(credentials.key)},
-        ],
-        "validation_context": {
-            "trusted_ca": text(credentials.authority),
-            "match_typed_subject_alt_names": names,
-        },
+        "tls_certificate_sds_secret_configs": [{"name": secrets::WORKLOAD}],
+        "combined_validation_context": secrets::authority(&names),
     }))
 }
 
@@ -269,7 +242,7 @@ fn outbound_mode(world: &World, client: &Pod) -> OutboundMode {
     let own = |scope: &&SidecarScope| scope.object.namespace == client.namespace;
     let for_all = |scope: &&SidecarScope| scope.selector.is_empty();
     let selected =
-        |scope: &&SidecarScope| !for_all(scope) && selects(&scope.selector, &client.labels);
+        |scope: &&SidecarScope| !for_all(scope) && client.labels.include(&scope.selector);
     let root = |scope: &&SidecarScope| scope.object.namespace == world.mesh.root_namespace;
     let all = || world.sidecars.iter();
     let scope = all()

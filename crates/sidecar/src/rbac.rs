@@ -6,8 +6,8 @@
 
 use crate::strings::{any_case, literal, matcher, regex, wildcard};
 use palisade_netmodel::{
-    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, Labels, MeshConfig,
-    Operation, Pod, Source, World,
+    AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, MeshConfig, Operation,
+    Pod, Source, World,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -25,11 +25,6 @@ pub(crate) struct Policies<'w> {
     all: Vec<&'w AuthorizationPolicy>,
 }
 
-/// `matchLabels`: every label is there.
-pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
-    labels.include(selector)
-}
-
 impl<'w> Policies<'w> {
     /// Those of the root namespace and of the pod's own that select it. Policies with `targetRefs` are for others, and
     /// dry runs are never enforced.
@@ -38,7 +33,7 @@ impl<'w> Policies<'w> {
         let own = world.authorization_policies.iter().filter(|policy| {
             let namespace = &policy.object.namespace;
             (namespace == root || *namespace == pod.namespace)
-                && selects(&policy.selector, &pod.labels)
+                && pod.labels.include(&policy.selector)
                 && policy.targets.is_empty()
                 && !policy.dry_run
         });

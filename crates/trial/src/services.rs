@@ -5,8 +5,7 @@ use crate::truth::SHORT;
 use crate::{Error, Trial};
 use palisade_netlab::{Answer, Outcome as Seen, Patience, Probe, ServicePort};
 use palisade_netmodel::{
-    Endpoint, Flow, Labels, ObjectRef, Outcome, PodId, Protocol, Service, TargetPort, World,
-    reference,
+    Endpoint, Flow, ObjectRef, Outcome, PodId, Protocol, Service, TargetPort, World, reference,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -85,7 +84,7 @@ impl Trial {
             .filter(|(id, pod)| {
                 pod.namespace == service.object.namespace
                     && !pod.host_network
-                    && selects(service, &pod.labels)
+                    && pod.labels.include(&service.selector)
                     && self.host(Endpoint::Pod(*id)).is_some()
             })
             .map(|(id, _)| id)
@@ -239,11 +238,6 @@ impl Call<'_> {
             _ => Outcome::Depends,
         }
     }
-}
-
-/// `v1 Service, .spec.selector`: every pair must be there.
-fn selects(service: &Service, labels: &Labels) -> bool {
-    labels.include(&service.selector)
 }
 
 /// What the reference says of a call once it is translated.

@@ -85,6 +85,12 @@ fn the_whole_answer_is_that_of_envoy() {
         .find(|line| line.trim_start().starts_with("shop/db ") && line.contains("5432/TCP"));
     let direct: Vec<&str> = direct.unwrap().split_whitespace().collect();
     assert_eq!(direct[2..], ["2", "2", "2", "2", "6"], "{}", ended.out);
+    // By the Service: `web` by mTLS of its own sidecar, and the pod outside of the mesh in vain.
+    let service = ended.out.lines();
+    let mut service = service.filter(|line| line.contains("Service shop/db"));
+    let service: Vec<&str> = service.next().unwrap().split_whitespace().collect();
+    assert_eq!(service[3..], ["2", "2", "2", "2", "4"], "{}", ended.out);
+    assert!(ended.out.contains(" of them to Services"), "{}", ended.out);
     // With nothing enforced in the network, the mesh still is.
     let control = palisade(directory.path(), &["lab", "run", ".", "--control"]);
     assert_eq!(control.code, 0, "{}{}", control.out, control.err);
@@ -211,16 +217,18 @@ fn a_shell_has_the_sidecars_of_a_run() {
         return;
     }
     let directory = shop();
-    let shell = |arguments: &[&str], to: &str, say: &str| {
+    let shell_in = |from: &str, arguments: &[&str], to: &str, say: &str| {
         let (host, port) = to.split_once(':').unwrap();
         let script = format!("exec 3<>/dev/tcp/{host}/{port} && printf '{say}' >&3 && cat <&3");
-        let words = ["lab", "shell", ".", "legacy/client"];
+        let words = ["lab", "shell", ".", from];
         let command = ["--", "timeout", "20", "bash", "-c", &script];
         palisade(
             directory.path(),
             &[&words[..], arguments, &command].concat(),
         )
     };
+    let shell =
+        |arguments: &[&str], to: &str, say: &str| shell_in("legacy/client", arguments, to, say);
     let get = r"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     // PERMISSIVE, then STRICT; a pod without a sidecar answers with its number.
     let open = shell(&[], "web.shop:8080", get);
@@ -233,6 +241,16 @@ fn a_shell_has_the_sidecars_of_a_run() {
     assert!(open.out.contains("server: envoy"), "{}", open.out);
     let strict = shell(&[], "db.shop:5432", get);
     assert_eq!(strict.out, "", "{}", strict.err);
+    // Its own sidecar sends mTLS to a Service, and to a pod what was written; who has none sends that to both.
+    for (from, to, passes) in [
+        ("shop/web", "db.shop.svc:5432", true),
+        ("shop/web", "db.shop:5432", false),
+        ("legacy/client", "db.shop.svc:5432", false),
+    ] {
+        let found = shell_in(from, &[], to, get);
+        let answered = found.out.contains("x-palisade-application: shop/db");
+        assert_eq!(answered, passes, "{from} {to}: {}{}", found.out, found.err);
+    }
     let without = shell(&["--no-mesh"], "db.shop:5432", "");
     assert!(
         !without.out.is_empty() && !without.out.contains("HTTP"),

@@ -63,6 +63,24 @@ pub(super) fn ways(world: View<'_>, flow: &Flow, receiver: &Pod, mode: MtlsMode)
     }
 }
 
+/// Whether a caller's sidecar sends mesh mTLS to a pod's port through one Service port.
+pub(super) fn sidecar_sends_mtls(
+    world: View<'_>,
+    caller: &Pod,
+    (receiver, target): (&Pod, u16),
+    door: (&Service, &ServicePort),
+) -> bool {
+    let Proxy::Sidecar {
+        outbound_excluded, ..
+    } = &caller.proxy
+    else {
+        return false;
+    };
+    let (mode, _) = peer_authentication::mode(world, receiver, target);
+    !outbound_excluded.contains(Protocol::Tcp, door.1.port)
+        && by_service(world, caller, receiver, door, mode)
+}
+
 /// The step in words.
 pub(super) fn cause(world: View<'_>, flow: &Flow, ways: &[Sent]) -> Cause {
     let enrolled = pod(world, flow.source)

@@ -20,7 +20,7 @@ pub use view::{Candidates, View};
 
 use crate::{
     Cause, Decision, Direction, Encryption, Endpoint, Flow, Layer, Origin, Outcome, Phase, Pod,
-    World,
+    Service, ServicePort, World,
 };
 
 /// Judges one flow.
@@ -54,6 +54,17 @@ pub fn decide_in(world: View<'_>, flow: &Flow) -> Decision {
         encryption,
         because,
     }
+}
+
+/// Whether the sidecar of a flow's source sends mesh mTLS if the destination is called by this port of this Service,
+/// which leads there. [`decide`] judges every way to a pod together.
+#[must_use]
+pub fn sends_mtls(world: &World, flow: &Flow, service: &Service, port: &ServicePort) -> bool {
+    let world = View::whole(world);
+    let ends = pod(world, flow.source).zip(pod(world, flow.destination));
+    ends.is_some_and(|(caller, receiver)| {
+        client_tls::sidecar_sends_mtls(world, caller, (receiver, flow.port), (service, port))
+    })
 }
 
 /// Every layer on the port that is meant: no tunnel.

@@ -6,14 +6,17 @@
 
 mod application;
 mod authority;
+mod called;
 mod caller;
 mod envoy;
 mod one_way;
 mod ports;
 mod requests;
+mod sent;
 #[cfg(test)]
 mod shop;
 mod sidecars;
+mod tap;
 mod whole;
 
 pub use application::Application;
@@ -23,7 +26,9 @@ pub use envoy::Envoy;
 pub use one_way::{mtls, plaintext};
 pub(crate) use ports::{address_blocks, named_by_mesh};
 pub use requests::{asks_for_tokens, declares_http, requests};
+pub use sent::Sent;
 pub use sidecars::{Sidecars, Wanted};
+pub use tap::{OnWire, Tap};
 pub use whole::{Met, Tries};
 
 use palisade_netlab::{Error, Namespace, Result};

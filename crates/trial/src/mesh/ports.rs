@@ -24,7 +24,8 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
     for port in services
         .filter(|service| {
             let some = !service.selector.is_empty();
-            some && service.object.namespace == pod.namespace && selects(&service.selector, pod)
+            some && service.object.namespace == pod.namespace
+                && pod.labels.include(&service.selector)
         })
         .flat_map(|service| &service.ports)
         .filter(|port| port.protocol == Protocol::Tcp)
@@ -33,7 +34,7 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
     }
     let about = |namespace: &str, selector: &Labels| {
         let here = namespace == pod.namespace || namespace == world.mesh.root_namespace;
-        here && selects(selector, pod)
+        here && pod.labels.include(selector)
     };
     for policy in &world.peer_authentications {
         if about(&policy.object.namespace, &policy.selector) {
@@ -55,10 +56,6 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
     }
     ranges.extend(ports.into_iter().map(|port| (Protocol::Tcp, port, port)));
     ranges.into_iter().collect()
-}
-
-fn selects(selector: &Labels, pod: &Pod) -> bool {
-    pod.labels.include(selector)
 }
 
 /// The port of a pod that a Service's target means there.

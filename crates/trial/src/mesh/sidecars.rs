@@ -2,11 +2,12 @@
 
 use super::application::Application;
 use super::authority::{Authority, Issued};
+use super::called::{backends, called, is_bare};
 use super::envoy::Envoy;
 use super::{identity, redirect};
 use crate::kinds::ends_of_kinds;
-use crate::{Asked, Error, Trial};
-use palisade_netlab::Error as LabError;
+use crate::{Asked, Error, Published, Trial};
+use palisade_netlab::{Error as LabError, HostId};
 use palisade_netmodel::{Endpoint, Phase, Pod, PodId, Protocol, Proxy, World};
 use palisade_sidecar::{Credentials, configure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +31,16 @@ pub struct Wanted<'a> {
     pub program: &'a Path,
     /// At most so many.
     pub most: usize,
+    /// The Services that they know.
+    pub published: &'a [Published],
 }
 
 /// Sidecars, and the certificates of all workloads of the mesh. They end with this value.
 #[derive(Debug)]
 pub struct Sidecars {
     running: BTreeMap<PodId, (Envoy, Application)>,
+    /// Those of pods without a sidecar, which callers reach by a Service.
+    bare: BTreeMap<PodId, Application>,
     issued: BTreeMap<PodId, Issued>,
     /// Pods that would have one, and do not since there are enough.
     pub too_many: usize,
@@ -44,7 +49,8 @@ pub struct Sidecars {
 }
 
 impl Sidecars {
-    /// Starts them. Their pods then answer on the TCP ports that are asked about, and others are closed.
+    /// Starts them. Their pods then answer on the TCP ports that are asked about and those that Services lead to, and
+    /// others are closed; so do pods without a sidecar that Services lead to.
     ///
     /// # Errors
     /// If a program is missing, or an Envoy does not take its configuration.
@@ -63,14 +69,24 @@ impl Sidecars {
                 authority.issue(&identity(&world.mesh.trust_domain, pod))?,
             );
         }
+        // Whoever signs it is nobody whom the mesh knows.
+        let named = Authority::new()?.issue("spiffe://elsewhere/ns/elsewhere/sa/elsewhere")?;
+        let is_here = |id| trial.host(Endpoint::Pod(id)).is_some();
+        let called = called(world, wanted.published, is_here);
+        let mut ports = ports.clone();
+        let behind = backends(wanted.published);
+        for (id, more) in &behind {
+            ports.entry(*id).or_default().extend(more);
+        }
         let mut sidecars = Self {
             running: BTreeMap::new(),
+            bare: BTreeMap::new(),
             issued,
             too_many: 0,
             left_out: BTreeSet::new(),
         };
         let mut chosen = Vec::new();
-        for id in candidates(world, |id| trial.host(Endpoint::Pod(id)).is_some()) {
+        for id in candidates(world, is_here) {
             let Some((pod, issued)) = world.pod(id).zip(sidecars.issued.get(&id)) else {
                 continue;
             };
@@ -81,8 +97,9 @@ impl Sidecars {
                     certificate: &issued.certificate,
                     key: &issued.key,
                     authority: &authority.certificate(),
+                    named: (&named.certificate, &named.key),
                 },
-                &[],
+                &called,
             );
             if !sidecar.left_out.is_empty() {
                 sidecars.left_out.extend(sidecar.left_out);
@@ -92,7 +109,14 @@ impl Sidecars {
                 sidecars.too_many += 1;
             }
         }
-        sidecars.running = start_all(trial, wanted.program, chosen, ports)?;
+        sidecars.running = start_all(trial, wanted.program, chosen, &ports)?;
+        for id in behind.into_keys().filter(|_| !sidecars.running.is_empty()) {
+            let pod = world.pod(id).filter(|pod| is_bare(pod));
+            if let Some((pod, ports)) = pod.zip(ports.get(&id)) {
+                let application = open(trial, id, pod, ports)?;
+                sidecars.bare.insert(id, application);
+            }
+        }
         Ok(sidecars)
     }
 
@@ -105,6 +129,12 @@ impl Sidecars {
     #[must_use]
     pub fn has(&self, pod: PodId) -> bool {
         self.running.contains_key(&pod)
+    }
+
+    /// Whether a pod answers with its name on its TCP ports, behind a sidecar or without one.
+    #[must_use]
+    pub fn speaks(&self, pod: PodId) -> bool {
+        self.has(pod) || self.bare.contains_key(&pod)
     }
 
     /// The certificate of a workload of the mesh.
@@ -194,9 +224,6 @@ fn start_one(
     bootstrap: &str,
     ports: &BTreeSet<u16>,
 ) -> Result<(Envoy, Application), Error> {
-    let host = trial.host(Endpoint::Pod(id));
-    let host = host.ok_or_else(|| LabError::because("starting a sidecar", "no such pod"))?;
-    let namespace = trial.lab.host(host)?.namespace();
     let Proxy::Sidecar {
         inbound,
         outbound_excluded,
@@ -205,12 +232,29 @@ fn start_one(
     else {
         return Err(LabError::because("starting a sidecar", "the pod has none").into());
     };
-    trial.lab.close(host)?;
-    let ports: Vec<u16> = ports.iter().copied().filter(|p| !OWN.contains(p)).collect();
-    let application = Application::open(namespace, &ports, &pod.object().to_string())?;
+    let application = open(trial, id, pod, ports)?;
+    let namespace = trial.lab.host(place(trial, id)?)?.namespace();
     let envoy = Envoy::start(namespace, program, bootstrap)?;
     redirect(namespace, &inbound.bypass, outbound_excluded)?;
     Ok((envoy, application))
+}
+
+fn place(trial: &Trial, id: PodId) -> Result<HostId, Error> {
+    let host = trial.host(Endpoint::Pod(id));
+    Ok(host.ok_or_else(|| LabError::because("starting a sidecar", "no such pod"))?)
+}
+
+/// The application of a pod, in the place of what answered probes there.
+fn open(trial: &Trial, id: PodId, pod: &Pod, ports: &BTreeSet<u16>) -> Result<Application, Error> {
+    let host = place(trial, id)?;
+    trial.lab.close(host)?;
+    let ports: Vec<u16> = ports.iter().copied().filter(|p| !OWN.contains(p)).collect();
+    let namespace = trial.lab.host(host)?.namespace();
+    Ok(Application::open(
+        namespace,
+        &ports,
+        &pod.object().to_string(),
+    )?)
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Callers at a time.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 /// Most requests to one port, in one way of sending.
-const MOST_REQUESTS: usize = 32;
+pub(super) const MOST_REQUESTS: usize = 32;
 
 /// What became of calls in one way of sending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +32,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    fn add(&mut self, answer: palisade_netlab::Result<Answer>) {
+    pub(super) fn add(&mut self, answer: palisade_netlab::Result<Answer>) {
         match answer {
             Ok(Answer::Passed(_)) => self.passed += 1,
             Ok(Answer::Refused) => self.refused += 1,
@@ -273,7 +273,7 @@ fn behind(world: &World, is_here: &dyn Fn(PodId) -> bool, flow: &Flow) -> bool {
 }
 
 /// Whether a port bypasses the receiver's sidecar.
-fn past(world: &World, flow: &Flow) -> bool {
+pub(super) fn past(world: &World, flow: &Flow) -> bool {
     let Endpoint::Pod(receiver) = flow.destination else {
         return false;
     };

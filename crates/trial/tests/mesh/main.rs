@@ -10,5 +10,3 @@ mod rights;
 mod scenarios;
 #[cfg(test)]
 mod sending;
-#[cfg(test)]
-mod tap;

@@ -5,7 +5,7 @@ use crate::exit::Failure;
 use palisade_diagnostics::Diagnostic;
 use palisade_netlab::{Answer, Outcome as Reached};
 use palisade_netmodel::{Encryption, Endpoint, Flow, Outcome, Protocol, World, reference};
-use palisade_trial::mesh::Met;
+use palisade_trial::mesh::{Met, Sent};
 use palisade_trial::{Answered, Table};
 use palisade_verify::Engine;
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub(super) enum Seen {
     Network(Answer),
     /// A pod behind its sidecar.
     Sidecar(Box<Met>),
+    /// Pods behind a Service, by the caller's sidecar.
+    Service(Box<Sent>),
 }
 
 impl Seen {
@@ -41,6 +43,7 @@ impl Seen {
         match self {
             Self::Network(answer) => answer.outcome == Reached::Passed,
             Self::Sidecar(met) => met.passed(),
+            Self::Service(sent) => sent.tries.passed > 0,
         }
     }
 
@@ -49,6 +52,7 @@ impl Seen {
         match self {
             Self::Network(_) => false,
             Self::Sidecar(met) => met.encrypted(),
+            Self::Service(sent) => sent.encrypted(),
         }
     }
 }
@@ -58,6 +62,7 @@ impl fmt::Display for Seen {
         match self {
             Self::Network(answer) => write!(f, "the packet {answer}"),
             Self::Sidecar(met) => met.fmt(f),
+            Self::Service(sent) => sent.fmt(f),
         }
     }
 }
@@ -140,7 +145,7 @@ impl Answers {
         }
         let worlds = match row.seen {
             Seen::Network(_) => &self.network,
-            Seen::Sidecar(_) => &self.whole,
+            Seen::Sidecar(_) | Seen::Service(_) => &self.whole,
         };
         let [v4, v6] = worlds;
         let world = if row.v6 { v6 } else { v4 };

@@ -28,7 +28,7 @@ pub(super) fn grid(rows: &[Row]) -> Table {
         *packets += usize::from(row.seen.encrypted());
         *engine += usize::from(row.encrypted);
     }
-    let meshed = rows.iter().any(|row| matches!(row.seen, Seen::Sidecar(_)));
+    let meshed = rows.iter().any(|row| !matches!(row.seen, Seen::Network(_)));
     let mut groups: BTreeMap<(&str, Count), Vec<String>> = BTreeMap::new();
     for ((to, (protocol, port)), count) in counts {
         let port = if port == OTHER {

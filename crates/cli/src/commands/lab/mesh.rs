@@ -1,12 +1,13 @@
 //! The mesh in the lab: Envoy before the pods that Istio would give a sidecar to.
 
 use super::place::{Place, failed};
+use super::services::Services;
 use crate::exit::Failure;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Prerequisite, Verdict};
 use palisade_netmodel::{PodId, Proxy, World};
-use palisade_trial::mesh::{Met, Sidecars, Wanted};
-use palisade_trial::{Asked, Table, Trial};
+use palisade_trial::mesh::{Met, Sent, Sidecars, Wanted};
+use palisade_trial::{Asked, Published, Table, Trial};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -153,6 +154,7 @@ fn open(title: &str, detail: &str) -> Prerequisite {
 #[derive(Debug, Default)]
 pub(super) struct Mesh {
     pub(super) met: Vec<Met>,
+    pub(super) sent: Vec<Sent>,
     pub(super) sidecars: usize,
     pub(super) version: String,
     pub(super) start: Duration,
@@ -164,7 +166,8 @@ impl Mesh {
     pub(super) fn words(&self) -> Option<String> {
         (self.sidecars > 0).then(|| {
             "Pods with a sidecar are called through it: in plaintext, and with mTLS and the caller's certificate if it \
-             has one. A call counts if either passed; under `mTLS` it counts if nothing passed in plaintext."
+             has one. A call counts if either passed; under `mTLS` it counts if nothing passed in plaintext. A Service is \
+             called by the caller's own sidecar; under `mTLS` such a call counts if that sent mTLS."
                 .to_owned()
         })
     }
@@ -175,10 +178,11 @@ pub(super) fn through_sidecars(
     place: &mut Place,
     questions: &[Asked],
     network: &Table,
+    services: &Services,
 ) -> Result<Mesh, Failure> {
     let mut mesh = Mesh::default();
     let begun = Instant::now();
-    let Some(sidecars) = start(place, &Trial::tcp_ports(questions))? else {
+    let Some(sidecars) = start(place, &Trial::tcp_ports(questions), &services.published)? else {
         return Ok(mesh);
     };
     mesh.start = begun.elapsed();
@@ -189,14 +193,19 @@ pub(super) fn through_sidecars(
     let begun = Instant::now();
     let met = place.trial.meet(&place.whole, &sidecars, network);
     mesh.met = met.map_err(failed)?;
+    let (published, called) = (&services.published, &services.called);
+    let sent = place.trial.send(&place.whole, &sidecars, published, called);
+    mesh.sent = sent.map_err(failed)?;
     mesh.took = begun.elapsed();
     Ok(mesh)
 }
 
-/// Starts sidecars before pods which answer on some ports of TCP, and tells which there are not.
+/// Starts sidecars, which know some Services, before pods which answer on some ports of TCP; and tells which there are
+/// not.
 pub(super) fn start(
     place: &mut Place,
     ports: &BTreeMap<PodId, BTreeSet<u16>>,
+    published: &[Published],
 ) -> Result<Option<Sidecars>, Failure> {
     let Proxies::Envoy { program, most, .. } = &place.proxies else {
         return Ok(None);
@@ -204,6 +213,7 @@ pub(super) fn start(
     let wanted = Wanted {
         program,
         most: *most,
+        published,
     };
     let sidecars = Sidecars::start(&place.trial, &place.whole, wanted, ports);
     let sidecars = sidecars.map_err(failed)?;

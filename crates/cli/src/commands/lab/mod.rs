@@ -5,6 +5,7 @@ mod grid;
 mod mesh;
 mod place;
 mod run;
+mod services;
 mod shell;
 
 use crate::Terminal;

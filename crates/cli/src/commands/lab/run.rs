@@ -1,22 +1,21 @@
 //! `palisade lab run`: every pair and port that matters, by packets and by the policies' words.
 
 use super::super::print;
-use super::answers::{Answers, Row, Seen, name};
+use super::answers::Answers;
 use super::grid::grid;
 use super::mesh::{Mesh, MeshArgs, through_sidecars};
 use super::place::{Place, PlaceArgs, failed, too_large};
+use super::services::Services;
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
 use crate::verdict::{self, OutputArgs};
 use crate::world::left_out;
 use clap::Args;
-use palisade_diagnostics::{Diagnostic, Fact, Prerequisite, Report, Section, Verdict};
-use palisade_netmodel::Endpoint;
+use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Verdict};
 use palisade_nftables::Refused;
-use palisade_trial::mesh::Met;
-use palisade_trial::{Asked, Called};
-use std::process::Command;
+use palisade_trial::Asked;
+use palisade_trial::mesh::{Met, Sent};
 use std::time::{Duration, Instant};
 
 /// Build the system in namespaces, enforce its policies, and probe every pair and port that matters.
@@ -24,7 +23,8 @@ use std::time::{Duration, Instant};
 /// Two pods of each workload are made, and a host for each block of addresses that policies name. Every kind of
 /// pod calls every other on the ports that policies can tell apart, and every Service, with real packets over IPv4 and
 /// IPv6; each answer stands beside that of the engine and of the reference evaluator. Pods that Istio would give a
-/// sidecar to have an Envoy before them, and are called in plaintext and with the mesh's mTLS.
+/// sidecar to have an Envoy before them, and are called in plaintext and with the mesh's mTLS; they call Services by
+/// it, and what it sends is looked at on the wire.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab run examples/eem\n  palisade lab run examples/eem --control\n  palisade lab run examples/fybrik --layout bridged --nodes 1\n  palisade lab run examples/eem --policies compiled -o json\n\nExit codes: 0 packets do what the policies say, 1 they do not, 2 bad input, 3 not everything is decided (with\n--strict), 4 no right to make namespaces, or the kernel lacks something"
@@ -61,13 +61,13 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let mut took = begun.elapsed();
     let mut answers = Answers::of(&place, &table)?;
     let begun = Instant::now();
-    let called = services(&mut place)?;
+    let services = Services::call(&mut place)?;
     took += begun.elapsed();
     progress.done(terminal, "call Services");
-    let mesh = through_sidecars(&mut place, &questions, &table)?;
+    let mesh = through_sidecars(&mut place, &questions, &table, &services)?;
     progress.done(terminal, "call through sidecars");
     answers.correct(&mesh.met);
-    answers.rows.extend(called);
+    answers.rows.extend(services.rows(&place, &mesh.sent)?);
     let title = format!("lab run {}", arguments.place.world.shown().display());
     let report = report(&place, &answers, &mesh, title, took);
     let text = arguments
@@ -92,43 +92,6 @@ fn questions(place: &Place) -> Result<Vec<Asked>, Failure> {
         return Err(too_large(&format!("{count} connections to try")));
     }
     Ok(questions)
-}
-
-/// Calls to Services, if this machine can translate them.
-fn services(place: &mut Place) -> Result<Vec<Row>, Failure> {
-    if place.world.services.is_empty() {
-        return Ok(Vec::new());
-    }
-    if let Err(error) = Command::new("nft").arg("--version").output() {
-        place.missing.push(Prerequisite {
-            title: "Services lead to their pods".to_owned(),
-            verdict: Verdict::Unknown,
-            detail: format!("not tried: nft (package nftables): {error}"),
-        });
-        return Ok(Vec::new());
-    }
-    let published = place.trial.publish(&place.world).map_err(failed)?;
-    let called = place.trial.call_services(&place.world, &published);
-    let row = |called: Called| {
-        let port = published.get(called.published)?;
-        Some(Row {
-            to: format!("Service {}", port.service),
-            from: name(&place.world, Endpoint::Pod(called.source)),
-            port: (port.protocol, port.port),
-            v6: called.v6,
-            flow: None,
-            seen: Seen::Network(called.seen),
-            expected: called.expected,
-            engine: called.expected,
-            encrypted: false,
-            agree: called.agree,
-        })
-    };
-    Ok(called
-        .map_err(failed)?
-        .into_iter()
-        .filter_map(row)
-        .collect())
 }
 
 fn report(place: &Place, answers: &Answers, mesh: &Mesh, title: String, took: Duration) -> Report {
@@ -209,15 +172,17 @@ fn facts(place: &Place, tried: usize, mesh: &Mesh, took: Duration) -> Vec<Fact> 
         fact("packets", format!("{tried} connections tried")),
     ];
     if mesh.sidecars > 0 {
-        let calls: usize = mesh.met.iter().map(Met::calls).sum();
-        let sidecars = mesh.sidecars;
-        facts.push(fact(
-            "mesh",
-            format!(
-                "{calls} calls through {sidecars} sidecars ({})",
-                mesh.version
-            ),
-        ));
+        let to_pods: usize = mesh.met.iter().map(Met::calls).sum();
+        let to_services: usize = mesh.sent.iter().map(Sent::calls).sum();
+        let (calls, sidecars) = (to_pods + to_services, mesh.sidecars);
+        let mut told = format!(
+            "{calls} calls through {sidecars} sidecars ({})",
+            mesh.version
+        );
+        if to_services > 0 {
+            told += &format!(", {to_services} of them to Services");
+        }
+        facts.push(fact("mesh", told));
         time += &format!(
             ", sidecars {}, calls {}",
             seconds(mesh.start),

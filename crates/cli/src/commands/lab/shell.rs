@@ -2,6 +2,7 @@
 
 use super::mesh::{MeshArgs, start};
 use super::place::{Place, PlaceArgs, failed};
+use super::services::publish;
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::pods;
@@ -9,6 +10,7 @@ use clap::Args;
 use palisade_diagnostics::Diagnostic;
 use palisade_netlab::{Host, HostId};
 use palisade_netmodel::{Endpoint, PodId, Protocol};
+use palisade_trial::Published;
 use palisade_trial::mesh::Sidecars;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,9 +20,10 @@ use std::process::{Command, ExitStatus};
 
 /// Build the system in namespaces, enforce its policies, and open a shell in a pod to try things by hand.
 ///
-/// The pods' names are in /etc/hosts, as POD.NAMESPACE, and `nsenter --net=/run/netns/NAME COMMAND` runs a command in
-/// another pod or in a node. Every pod answers on the ports that it declares, from behind its sidecar if Istio would
-/// give it one and there is Envoy. The lab ends with the shell.
+/// The pods' names are in /etc/hosts, as POD.NAMESPACE, with those of Services, as SERVICE.NAMESPACE.svc;
+/// `nsenter --net=/run/netns/NAME COMMAND` runs a command in another pod or in a node. Every pod answers on the ports
+/// that it declares, from behind its sidecar if Istio would give it one and there is Envoy. The lab ends with the
+/// shell.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  palisade lab shell examples/eem\n  palisade lab shell examples/eem kafka-clients/consumer-app -- cat /etc/hosts\n  palisade lab shell examples/eem node-0 -- nft list ruleset\n\nExit codes: that of the shell or the command; 2 bad input, 4 no right to make namespaces, or something is missing"
@@ -47,6 +50,7 @@ mkdir /run/netns
 echo "127.0.0.1 localhost" >/run/hosts
 while read -r descriptor name v4 v6; do
     printf '%s %s\n' "$v4" "$name" "$v6" "$name" >>/run/hosts
+    [ "$descriptor" != - ] || continue
     : >"/run/netns/$name"
     mount --bind "/proc/$PALISADE_LAB/fd/$descriptor" "/run/netns/$name"
 done <<END
@@ -68,9 +72,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         Some(word) => find(&place, word)?,
         None => first(&place)?,
     };
-    let doors = doors(&place);
+    let published = publish(&mut place)?;
+    let mut doors = doors(&place);
+    doors.extend(behind(&published));
     // They end with the shell.
-    let sidecars = start(&mut place, &tcp(&doors))?;
+    let sidecars = start(&mut place, &tcp(&doors), &published)?;
     serve(&place, doors, sidecars.as_ref())?;
     for missing in &place.missing {
         let _ = writeln!(
@@ -79,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
             missing.title, missing.detail
         );
     }
-    let hosts = hosts(&place);
+    let hosts = hosts(&place) + &services(&published);
     if hosts.len() > MOST_TEXT {
         return Err(failed("too many pods for a shell; --pods 1 makes fewer"));
     }
@@ -174,6 +180,14 @@ fn doors(place: &Place) -> Vec<(PodId, Protocol, u16)> {
     doors
 }
 
+/// The ports to which Services lead.
+fn behind(published: &[Published]) -> impl Iterator<Item = (PodId, Protocol, u16)> {
+    published.iter().flat_map(|of| {
+        let backends = of.backends.iter();
+        backends.map(|(id, port)| (*id, of.protocol, *port))
+    })
+}
+
 /// Those that a sidecar would stand before.
 fn tcp(doors: &[(PodId, Protocol, u16)]) -> BTreeMap<PodId, BTreeSet<u16>> {
     let mut ports: BTreeMap<PodId, BTreeSet<u16>> = BTreeMap::new();
@@ -185,14 +199,14 @@ fn tcp(doors: &[(PodId, Protocol, u16)]) -> BTreeMap<PodId, BTreeSet<u16>> {
     ports
 }
 
-/// Opens ports, apart from those that an application behind a sidecar has.
+/// Opens ports, apart from those that an application has.
 fn serve(
     place: &Place,
     doors: Vec<(PodId, Protocol, u16)>,
     sidecars: Option<&Sidecars>,
 ) -> Result<(), Failure> {
     let taken = |id, protocol| {
-        protocol == Protocol::Tcp && sidecars.is_some_and(|sidecars| sidecars.has(id))
+        protocol == Protocol::Tcp && sidecars.is_some_and(|sidecars| sidecars.speaks(id))
     };
     let open = doors.into_iter().filter_map(|(id, protocol, port)| {
         let host = place.trial.host(Endpoint::Pod(id))?;
@@ -210,6 +224,17 @@ fn hosts(place: &Place) -> String {
         let _ = writeln!(text, "{descriptor} {name} {} {}", host.v4, host.v6);
     }
     text
+}
+
+/// A line for each Service, which has no namespace of its own.
+fn services(published: &[Published]) -> String {
+    let line = |of: &Published| {
+        let [v4, v6] = of.addresses;
+        let (name, namespace) = (&of.service.name, &of.service.namespace);
+        format!("- {name}.{namespace}.svc {v4} {v6}\n")
+    };
+    let lines: BTreeSet<String> = published.iter().map(line).collect();
+    lines.into_iter().collect()
 }
 
 /// `POD.NAMESPACE`, or the name that the lab gives to a node or an outside host.
