@@ -38,16 +38,24 @@ fn commands_of_documents_run() {
     let (_server, kubeconfig) = cluster();
     for document in documents() {
         let text = fs::read_to_string(&document).unwrap();
-        let mut shell = false;
+        let mut shell = None;
         let directory = face();
         for (number, line) in text.lines().enumerate() {
             if let Some(language) = line.trim_start().strip_prefix("```") {
-                shell = !shell && matches!(language, "sh" | "console" | "bash");
+                let is_shell = matches!(language, "sh" | "console" | "bash");
+                shell = (shell.is_none() && is_shell).then_some(language);
                 continue;
             }
-            let line = line.trim().trim_start_matches("$ ");
+            // In a console an answer may begin with the program's name as well.
+            let line = line.trim();
+            let behind_prompt = line.strip_prefix("$ ");
+            let asks = match shell {
+                Some("console") => behind_prompt.is_some(),
+                other => other.is_some(),
+            };
+            let line = behind_prompt.unwrap_or(line);
             let line = line.strip_prefix("./").unwrap_or(line);
-            if !shell || !line.starts_with("palisade ") || line.contains("# not run:") {
+            if !asks || !line.starts_with("palisade ") || line.contains("# not run:") {
                 continue;
             }
             let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
