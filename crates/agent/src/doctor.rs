@@ -10,7 +10,6 @@ use palisade_nftables::{
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 /// What was found about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +184,7 @@ fn table(rules: Vec<Rule>) -> Ruleset {
 fn with_set(kind: SetKind, element: Element, condition: Match) -> Ruleset {
     let set = Set {
         kind,
-        elements: Arc::new(vec![element]),
+        elements: vec![element].into(),
     };
     Ruleset {
         sets: [("s".to_owned(), set)].into(),

@@ -34,6 +34,7 @@
 mod addresses;
 mod build;
 mod close;
+mod list;
 mod model;
 mod names;
 mod netlink;
@@ -43,6 +44,7 @@ mod update;
 pub mod wire;
 
 pub use build::{Built, Change, DENY as CLOSED, Denial, Live, Node, Refused, Settings, build};
+pub use list::List;
 pub use model::{
     Chain, Effect, Element, Elements, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side,
     Verdict,

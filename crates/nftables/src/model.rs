@@ -1,10 +1,10 @@
 //! A ruleset as data: the part of nftables' language that policies need, in its own words.
 
+use crate::list::List;
 use palisade_netmodel::Protocol;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// A table of family `inet`, wholly ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,9 +65,9 @@ pub enum Side {
 pub struct Set {
     /// Of what.
     pub kind: SetKind,
-    /// Its elements, sorted, none twice, ranges disjoint and not adjacent. Shared, since most sets of a
-    /// ruleset are those of the ruleset before.
-    pub elements: Arc<Vec<Element>>,
+    /// Its elements, ranges disjoint and not adjacent. Shared, since most sets of a ruleset are those of the
+    /// ruleset before.
+    pub elements: List,
 }
 
 /// What a set holds.
@@ -106,7 +106,7 @@ pub struct Elements {
     /// Those that came, sorted.
     pub new: Vec<Element>,
     /// Those that there are now.
-    pub all: Arc<Vec<Element>>,
+    pub all: List,
 }
 
 /// A verdict map: `type ipv4_addr : verdict`.
@@ -236,7 +236,7 @@ impl Ruleset {
     pub fn set_elements(&mut self, changed: &[Elements]) {
         for elements in changed {
             if let Some(set) = self.sets.get_mut(&elements.set) {
-                set.elements = Arc::clone(&elements.all);
+                set.elements = elements.all.clone();
             }
         }
     }

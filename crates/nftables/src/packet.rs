@@ -121,14 +121,15 @@ impl Ruleset {
             Match::Ports(set) => {
                 let wanted = (packet.protocol, packet.port);
                 let elements = &self.sets.get(set)?.elements;
-                last_before(elements, |e| matches!(e, Element::Ports(p, first, _) if (*p, *first) <= wanted))
+                elements
+                    .last_where(|e| matches!(e, Element::Ports(p, first, _) if (*p, *first) <= wanted))
                     .is_some_and(|e| {
                         matches!(e, Element::Ports(p, _, last) if *p == wanted.0 && wanted.1 <= *last)
                     })
             }
             Match::Socket(family, set) => {
                 let wanted = Element::Socket(packet.destination, packet.protocol, packet.port);
-                *family == own && self.sets.get(set)?.elements.binary_search(&wanted).is_ok()
+                *family == own && self.sets.get(set)?.elements.contains(&wanted)
             }
         })
     }
@@ -139,18 +140,12 @@ impl Ruleset {
             Element::Address(one) | Element::Network(one, _) => *one <= address,
             Element::Ports(..) | Element::Socket(..) => false,
         };
-        Some(match last_before(&set.elements, begins) {
+        Some(match set.elements.last_where(begins) {
             Some(Element::Address(one)) => *one == address,
             Some(Element::Network(_, last)) => address <= *last,
             _ => false,
         })
     }
-}
-
-/// The last of some sorted, disjoint elements that begins where something is, or before.
-fn last_before(elements: &[Element], begins: impl Fn(&Element) -> bool) -> Option<&Element> {
-    let after = elements.partition_point(begins);
-    elements.get(after.checked_sub(1)?)
 }
 
 impl Packet {

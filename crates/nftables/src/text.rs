@@ -19,7 +19,7 @@ impl Display for Ruleset {
             if is_interval(set.kind) {
                 writeln!(f, "\t\tflags interval;")?;
             }
-            block_elements(f, set.elements.iter().map(element))?;
+            block_elements(f, set.elements.to_vec().iter().map(element))?;
         }
         for (name, map) in &self.maps {
             writeln!(

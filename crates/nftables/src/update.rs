@@ -176,7 +176,7 @@ impl Ruleset {
         for (name, set) in &self.sets {
             match old.sets.get(name) {
                 Some(before) => {
-                    let (gone, new) = changed(&before.elements, &set.elements);
+                    let (gone, new) = set.elements.changed_since(&before.elements);
                     update.change(name, gone, new);
                 }
                 None => update.add_set(name, set),
@@ -299,26 +299,5 @@ fn add_jumps<'r>(
     let elements: Vec<(IpAddr, &str)> = elements.map(|(a, chain)| (*a, chain.as_str())).collect();
     if !elements.is_empty() {
         update.switch.push(Operation::AddJumps(name, elements));
-    }
-}
-
-/// What is only in the first and only in the second of two sorted lists.
-fn changed(old: &[Element], new: &[Element]) -> (Vec<Element>, Vec<Element>) {
-    let (mut gone, mut added) = (Vec::new(), Vec::new());
-    if std::ptr::eq(old, new) {
-        return (gone, added);
-    }
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        match (old.peek(), new.peek()) {
-            (Some(a), Some(b)) if a == b => {
-                old.next();
-                new.next();
-            }
-            (Some(a), Some(b)) if a > b => added.extend(new.next()),
-            (Some(_), _) => gone.extend(old.next()),
-            (None, Some(_)) => added.extend(new.next()),
-            (None, None) => return (gone, added),
-        }
     }
 }

@@ -2,14 +2,13 @@
 
 use palisade_netmodel::{Flow, World};
 use palisade_nftables::{
-    Judgement, Map, Node, Operation, Packet, Present, Ruleset, Set, Settings, Update, build,
+    Judgement, List, Map, Node, Operation, Packet, Present, Ruleset, Set, Settings, Update, build,
 };
 use palisade_testkit::wire::{NODES, node_address, packets, wire};
 use palisade_testkit::worlds::{interesting_flows, world};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// A table that does what it is told, and refuses what the kernel would refuse.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +32,7 @@ impl Table {
             Operation::AddSet(name, set) => {
                 let set = Set {
                     kind: set.kind,
-                    elements: Arc::default(),
+                    elements: List::default(),
                 };
                 new(&sets.insert((*name).to_owned(), set))?;
             }
@@ -54,22 +53,22 @@ impl Table {
             }
             Operation::FlushChain(name) => chains.get_mut(*name)?.rules.clear(),
             Operation::FlushElements(name) => match (sets.get_mut(*name), maps.get_mut(*name)) {
-                (Some(set), _) => Arc::make_mut(&mut set.elements).clear(),
+                (Some(set), _) => set.elements = List::default(),
                 (_, map) => map?.elements.clear(),
             },
             Operation::AddElements(name, elements) => {
-                let all = Arc::make_mut(&mut sets.get_mut(*name)?.elements);
-                all.extend(elements);
-                all.sort_unstable();
-                let before = all.len();
-                all.dedup();
-                (before == all.len()).then_some(())?;
+                let set = sets.get_mut(*name)?;
+                let all = [set.elements.to_vec(), elements.clone()].concat();
+                set.elements = all.clone().into();
+                (set.elements.len() == all.len()).then_some(())?;
             }
             Operation::DeleteElements(name, elements) => {
-                let all = Arc::make_mut(&mut sets.get_mut(*name)?.elements);
+                let set = sets.get_mut(*name)?;
+                let mut all = set.elements.to_vec();
                 let before = all.len();
                 all.retain(|e| !elements.contains(e));
                 (before - all.len() == elements.len()).then_some(())?;
+                set.elements = all.into();
             }
             Operation::AddJumps(name, jumps) => {
                 for (address, chain) in jumps {

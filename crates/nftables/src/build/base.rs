@@ -2,11 +2,11 @@
 
 use super::{DIRECTIONS, Node, Settings, map_name, own_side};
 use crate::addresses::cover;
+use crate::list::List;
 use crate::model::{Chain, Effect, Element, Family, Map, Match, Rule, Set, SetKind, Side, Verdict};
 use palisade_netmodel::Protocol;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 /// Where refused packets end that no signature's policies refuse: pods that are closed, addresses of nobody. Those
 /// of a signature too, unless refused packets are logged.
@@ -149,10 +149,10 @@ fn begun(family: Family, sets: &mut BTreeMap<String, Set>, maps: &BTreeMap<Strin
     let rules = DIRECTIONS.map(|direction| {
         let isolated = maps.get(&map_name(direction, family));
         let isolated = isolated.into_iter().flat_map(|map| map.elements.keys());
-        let elements = isolated.map(|address| Element::Address(*address)).collect();
+        let elements: Vec<Element> = isolated.map(|address| Element::Address(*address)).collect();
         let set = Set {
             kind: SetKind::Addresses(family),
-            elements: Arc::new(elements),
+            elements: List::from(elements),
         };
         let name = format!("isolated_{}", map_name(direction, family));
         sets.insert(name.clone(), set);
@@ -175,9 +175,9 @@ fn unknown_pods(
     own: Vec<Element>,
     known: Vec<Element>,
 ) -> [Rule; 2] {
-    let mut add = |word: &str, kind, elements| {
+    let mut add = |word: &str, kind, elements: Vec<Element>| {
         let name = format!("{word}{}", family.digit());
-        let elements = Arc::new(elements);
+        let elements = List::from(elements);
         sets.insert(name.clone(), Set { kind, elements });
         name
     };

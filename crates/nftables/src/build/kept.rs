@@ -5,14 +5,14 @@
 
 use super::cluster::{Cluster, Replicas, Role, visible};
 use super::peers::{Named, Peers, Selected};
+use crate::list::List;
 use crate::model::{Element, Elements, Family, Set, SetKind};
 use palisade_netmodel::{Labels, Node, Pod, Template};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::sync::Arc;
 
-/// Changed elements up to which a list is mended, and not made anew.
-const FEW: usize = 16;
+/// The share of a list that has to change for it to be made anew, and not mended: one in so many.
+const MANY: usize = 8;
 
 /// Whom a set means.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ struct Kept {
     counted: BTreeMap<Element, usize>,
     /// What may have changed since the list was made, and whether it was there then.
     touched: BTreeMap<Element, bool>,
-    elements: Arc<Vec<Element>>,
+    elements: List,
     /// Whether it has to be made anew, since it asks which pods on the host network are on which nodes.
     stale: bool,
 }
@@ -66,7 +66,7 @@ impl Store {
             let mut kept = Kept::new(meaning());
             kept.fill(cluster);
             kept.touched.clear();
-            kept.elements = Arc::new(kept.counted.keys().copied().collect());
+            kept.elements = kept.listed();
             kept
         });
         match kept.counted.len() {
@@ -83,7 +83,7 @@ impl Store {
                 Meaning::Pods(family, _) => SetKind::Addresses(family),
                 Meaning::Sockets(family, ..) => SetKind::Sockets(family),
             },
-            elements: Arc::clone(&kept.elements),
+            elements: kept.elements.clone(),
         })
     }
 
@@ -150,7 +150,7 @@ impl Store {
                     set: name.clone(),
                     gone,
                     new,
-                    all: Arc::clone(&kept.elements),
+                    all: kept.elements.clone(),
                 });
             }
         }
@@ -172,7 +172,7 @@ impl Kept {
             meaning,
             counted: BTreeMap::new(),
             touched: BTreeMap::new(),
-            elements: Arc::default(),
+            elements: List::default(),
             stale: false,
         }
     }
@@ -187,12 +187,23 @@ impl Kept {
                 _ => {}
             }
         }
-        match gone.len() + new.len() {
-            0 => return None,
-            1..=FEW => mend(Arc::make_mut(&mut self.elements), &gone, &new),
-            _ => self.elements = Arc::new(self.counted.keys().copied().collect()),
+        let changed = gone.len() + new.len();
+        if changed == 0 {
+            return None;
+        }
+        if changed * MANY > self.counted.len() {
+            self.elements = self.listed();
+        } else {
+            self.elements.remove(&gone);
+            self.elements.insert(&new);
         }
         Some((gone, new))
+    }
+
+    /// All elements, put together anew.
+    fn listed(&self) -> List {
+        let all: Vec<Element> = self.counted.keys().copied().collect();
+        all.into()
     }
 
     fn give(&mut self, element: Element, there: bool) {
@@ -395,20 +406,6 @@ impl Meaning {
                     .collect()
             }
             _ => Vec::new(),
-        }
-    }
-}
-
-/// Takes elements out of a sorted list, and puts others in.
-fn mend(all: &mut Vec<Element>, gone: &[Element], new: &[Element]) {
-    for element in gone {
-        if let Ok(place) = all.binary_search(element) {
-            all.remove(place);
-        }
-    }
-    for element in new {
-        if let Err(place) = all.binary_search(element) {
-            all.insert(place, *element);
         }
     }
 }

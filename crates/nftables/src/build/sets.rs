@@ -5,11 +5,11 @@ use super::cluster::Cluster;
 use super::kept::{Meaning, Store, beyond};
 use super::peers::{Named, Peers, Selected};
 use crate::addresses;
+use crate::list::List;
 use crate::model::{Element, Family, Set, SetKind};
 use crate::names::name;
 use palisade_netmodel::{PortSet, Protocol};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 pub(super) struct Sets<'w> {
     cluster: &'w Cluster,
@@ -121,7 +121,7 @@ impl<'w> Sets<'w> {
         if all.len() > self.most {
             return Err(beyond(all.len(), self.most));
         }
-        let elements = Arc::new(all);
+        let elements = List::from(all);
         self.fixed.insert(name.to_owned(), Set { kind, elements });
         Ok(())
     }

@@ -8,7 +8,6 @@ use palisade_netmodel::{Flow, Protocol};
 use palisade_nftables::{Judgement, Packet, Ruleset};
 use palisade_trial::{Answered, Asked, Table, Trial};
 use proptest::sample::Index;
-use std::sync::Arc;
 
 /// Mutants that change the answer to a question, of a run.
 const MUTANTS: usize = 30;
@@ -107,7 +106,8 @@ fn without_one(whole: &Ruleset, choice: Index) -> (String, Ruleset) {
     }
     for (name, set) in &mut mutant.sets {
         if number < set.elements.len() {
-            let gone = Arc::make_mut(&mut set.elements).remove(number);
+            let gone = *set.elements.iter().nth(number).unwrap();
+            set.elements.remove(&[gone]);
             return (format!("{gone:?} of {name}"), mutant);
         }
         number -= set.elements.len();
