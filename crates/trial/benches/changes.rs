@@ -6,10 +6,12 @@
 //! of the node changes, the maps of its pods and the rules that depend on it are put together anew. What differs goes to
 //! the kernel. *Anew* is what reading all texts costs, as at the start.
 //!
-//! One thread, wall clock. Machines differ: growth counts.
+//! One thread, wall clock. Machines differ: growth counts. On a busy one a change waits for a core sometimes: how many of them
+//! did (*waited*), and the 99th percentile of the others (*else*), stand beside the percentile of all.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+use nix::sys::resource::{UsageWho, getrusage};
 use palisade_agent::{Enforcer, Texts, Wanted, own};
 use palisade_netlab::{Lab, Layout, Plan, become_root};
 use palisade_nftables::Settings;
@@ -35,21 +37,61 @@ fn main() -> ExitCode {
 
 fn table() -> Done {
     println!(
-        "{:>7} {:>9} {:<34} {:>8} {:>8} {:>8}",
-        "pods", "anew ms", "change", "p50 ms", "p99 ms", "growth"
+        "{:>7} {:>9} {:<34} {:>8} {:>8} {:>7} {:>8} {:>7}",
+        "pods", "anew ms", "change", "p50 ms", "p99 ms", "waited", "else ms", "growth"
     );
     let mut first: Vec<f64> = Vec::new();
     for pods in [5_000, 50_000, 150_000] {
-        let found = size(pods)?;
-        for (number, (change, p50, p99, anew)) in found.into_iter().enumerate() {
+        let (anew, found) = size(pods)?;
+        for (number, (change, times)) in found.into_iter().enumerate() {
+            let Times {
+                p50,
+                p99,
+                waited,
+                others,
+            } = times;
             if first.len() == number {
                 first.push(p50);
             }
             let growth = first.get(number).map_or(1.0, |first| p50 / first);
-            println!("{pods:>7} {anew:>9.0} {change:<34} {p50:>8.2} {p99:>8.2} {growth:>8.1}");
+            println!(
+                "{pods:>7} {anew:>9.0} {change:<34} {p50:>8.3} {p99:>8.3} {waited:>7} {others:>8.3} {growth:>7.1}"
+            );
         }
     }
     Ok(())
+}
+
+/// What changes of a kind took, in milliseconds.
+struct Times {
+    p50: f64,
+    p99: f64,
+    /// How many had to wait for a core.
+    waited: usize,
+    /// The 99th percentile of the others.
+    others: f64,
+}
+
+impl Times {
+    fn of(mut all: Vec<(f64, bool)>) -> Option<Self> {
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let others: Vec<(f64, bool)> = all.iter().copied().filter(|one| !one.1).collect();
+        let at = |times: &[(f64, bool)], share: usize| {
+            let time = times.get(times.len() * share / 100);
+            time.map(|(time, _)| *time)
+        };
+        Some(Self {
+            p50: at(&all, 50)?,
+            p99: at(&all, 99)?,
+            waited: all.len() - others.len(),
+            others: at(&others, 99)?,
+        })
+    }
+}
+
+/// How often the kernel took the core from this thread.
+fn taken() -> Done<i64> {
+    Ok(getrusage(UsageWho::RUSAGE_THREAD)?.involuntary_context_switches())
 }
 
 fn namespace(pod: usize) -> usize {
@@ -83,6 +125,10 @@ fn policy(namespace: usize, app: usize, port: usize) -> String {
     )
 }
 
+/// A kind of change, where a policy of the node lets in every pod of the cluster.
+const ONE_OF_ALL: &str = "a pod of a set of all pods";
+const EVERYBODY: &str = r#"{"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"all","namespace":"n-0"},"spec":{"podSelector":{"matchLabels":{"app":"a-5"}},"ingress":[{"from":[{"namespaceSelector":{}}]}]}}"#;
+
 const NODE: &str = r#"{"apiVersion":"v1","kind":"Node","metadata":{"name":"here"},"spec":{"podCIDRs":["10.0.0.0/24"]},"status":{"addresses":[{"type":"InternalIP","address":"192.0.2.1"}]}}"#;
 
 struct Running {
@@ -92,12 +138,14 @@ struct Running {
 }
 
 impl Running {
-    /// The milliseconds from a text to the kernel's answer.
-    fn change(&mut self, name: &str, text: String) -> Done<f64> {
+    /// The milliseconds from a text to the kernel's answer, and whether the thread waited for a core meanwhile.
+    fn change(&mut self, name: &str, text: String) -> Done<(f64, bool)> {
+        let before = taken()?;
         let begun = Instant::now();
         self.texts.put(name, Ok(text));
         self.enforce()?;
-        Ok(begun.elapsed().as_secs_f64() * 1e3)
+        let took = begun.elapsed().as_secs_f64() * 1e3;
+        Ok((took, taken()? > before))
     }
 
     fn enforce(&mut self) -> Done {
@@ -116,8 +164,8 @@ impl Running {
 /// A kind of change, and name and text of one of them.
 type Kind<'k> = (&'static str, &'k dyn Fn(usize) -> (String, String));
 
-/// Kinds of changes: median, 99th percentile, and what reading everything takes.
-fn size(pods: usize) -> Done<Vec<(&'static str, f64, f64, f64)>> {
+/// What reading everything takes, and what changes do, by their kinds.
+fn size(pods: usize) -> Done<(f64, Vec<(&'static str, Times)>)> {
     let lab = Lab::build(&Plan::uniform(Layout::Routed, 1, 0))?;
     let host = lab.nodes().map(|(id, _)| id).next().ok_or("no node")?;
     let enforcer = lab.inside(host, || Enforcer::new(Settings::default()))??;
@@ -146,25 +194,26 @@ fn size(pods: usize) -> Done<Vec<(&'static str, f64, f64, f64)>> {
     let mut found = Vec::new();
     let pod_at =
         |number: usize, turn: usize| (format!("pod {number}"), pod(number, turn.is_multiple_of(2)));
-    let kinds: [Kind<'_>; 4] = [
+    let kinds: [Kind<'_>; 5] = [
         ("a pod that does not matter here", &|n| pod_at(other, n)),
         ("a pod that is a peer", &|n| pod_at(peer, n)),
         ("a pod of the node", &|n| pod_at(5, n)),
         ("a policy of the node's pods", &|n| {
             ("policy 0 1".to_owned(), policy(0, 1, 90 + n % 2))
         }),
+        (ONE_OF_ALL, &|n| pod_at(other, n)),
     ];
     for (kind, event) in kinds {
+        if kind == ONE_OF_ALL {
+            running.change("policy of all", EVERYBODY.to_owned())?;
+        }
         let mut times = Vec::new();
         // The first one turns the object away from what it is.
         for turn in 1..=CHANGES {
             let (name, text) = event(turn);
             times.push(running.change(&name, text)?);
         }
-        times.sort_by(f64::total_cmp);
-        let at = |share: usize| times.get(times.len() * share / 100).copied();
-        let (p50, p99) = (at(50).ok_or("no times")?, at(99).ok_or("no times")?);
-        found.push((kind, p50, p99, anew));
+        found.push((kind, Times::of(times).ok_or("no times")?));
     }
-    Ok(found)
+    Ok((anew, found))
 }
