@@ -3,11 +3,10 @@
 //! Addresses are numbers of their family, so that a search among tens of thousands of cells or of pods' addresses
 //! stays in the processor's caches.
 
+use super::endpoints::Sample;
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
-
-use super::endpoints::Sample;
 
 /// The number of a cell: IPv4 before IPv6, by address.
 pub(crate) type Place = u32;
@@ -235,27 +234,6 @@ fn free<N: Number>(used: &[N], first: N, last: N) -> Option<N> {
     [candidate, first]
         .into_iter()
         .find(|a| used.binary_search(a).is_err())
-}
-
-pub(super) fn max(v6: bool) -> u128 {
-    if v6 { u128::MAX } else { u128::from(u32::MAX) }
-}
-
-pub(super) fn address(number: u128, v6: bool) -> IpAddr {
-    if v6 {
-        IpAddr::V6(Ipv6Addr::from_bits(number))
-    } else {
-        IpAddr::V4(Ipv4Addr::from_bits(
-            u32::try_from(number).unwrap_or(u32::MAX),
-        ))
-    }
-}
-
-pub(super) fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(a) => u128::from(a.to_bits()),
-        IpAddr::V6(a) => a.to_bits(),
-    }
 }
 
 #[cfg(test)]

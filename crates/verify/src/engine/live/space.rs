@@ -1,10 +1,9 @@
 //! The address space, cut at the borders of CIDRs, where more cuts may come: a cell keeps its number, and
 //! what is cut off gets a new one.
 
-use super::super::cells::{address, max, number};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address family (whether it is IPv6), and the number of an address in it.
 pub(super) type Point = (bool, u128);
@@ -18,12 +17,24 @@ pub(super) struct Space {
 
 /// The point of an address.
 pub(super) fn point(address: IpAddr) -> Point {
-    (address.is_ipv6(), number(address))
+    match address {
+        IpAddr::V4(address) => (false, u128::from(address.to_bits())),
+        IpAddr::V6(address) => (true, address.to_bits()),
+    }
 }
 
 /// The reverse.
 pub(super) fn address_of((v6, at): Point) -> IpAddr {
-    address(at, v6)
+    if v6 {
+        IpAddr::V6(Ipv6Addr::from_bits(at))
+    } else {
+        IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(at).unwrap_or(u32::MAX)))
+    }
+}
+
+/// The number of the last address of a family.
+fn max(v6: bool) -> u128 {
+    if v6 { u128::MAX } else { u128::from(u32::MAX) }
 }
 
 impl Space {
@@ -71,7 +82,7 @@ impl Space {
             Some((v6, at)) if v6 == first.0 => at - 1,
             _ => max(first.0),
         };
-        (address(first.1, first.0), address(last, first.0))
+        (address_of(first), address_of((first.0, last)))
     }
 }
 
