@@ -47,10 +47,7 @@ mod tests {
             let name = format!("ingress_{number}");
             map.elements.insert([10, 0, 0, number].into(), name.clone());
             let rules = vec![Rule::new(vec![], Verdict::Return)];
-            let chain = Chain {
-                rules,
-                ..Chain::default()
-            };
+            let chain = Chain::new(Family::V4, "", rules);
             ruleset.chains.insert(name, chain);
         }
         ruleset.maps.insert("ingress4".to_owned(), map);

@@ -125,7 +125,7 @@ fn features(settings: &Settings) -> Vec<(&'static str, Ruleset)> {
         (
             "ranges of ports by protocol",
             with_set(
-                SetKind::Ports,
+                SetKind::Ports(Family::V4),
                 Element::Ports(Protocol::Tcp, 1, 9),
                 Match::Ports("s".to_owned()),
             ),
@@ -143,7 +143,7 @@ fn features(settings: &Settings) -> Vec<(&'static str, Ruleset)> {
             "marks of connections",
             plain(vec![Match::Marked(settings.revoked)]),
         ),
-        ("reject", of(vec![], None, Verdict::Reject)),
+        ("reject", of(vec![], None, Verdict::Reject(Family::V4))),
         (
             "reset",
             of(vec![Match::Protocol(Protocol::Tcp)], None, Verdict::Reset),
@@ -169,12 +169,9 @@ fn features(settings: &Settings) -> Vec<(&'static str, Ruleset)> {
 fn table(rules: Vec<Rule>) -> Ruleset {
     let base = Chain {
         base: true,
-        ..Chain::default()
+        ..Chain::new(Family::V4, "", Vec::new())
     };
-    let other = Chain {
-        rules,
-        ..Chain::default()
-    };
+    let other = Chain::new(Family::V4, "", rules);
     Ruleset {
         chains: [("forward".to_owned(), base), ("c".to_owned(), other)].into(),
         ..Ruleset::default()

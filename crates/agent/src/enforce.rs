@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Keeps one node's table equal to the policy set that it was given last.
+/// Keeps one node's tables equal to the policy set that it was given last.
 #[derive(Debug)]
 pub struct Enforcer {
     kernel: Kernel,
@@ -116,9 +116,7 @@ impl Enforcer {
         let (Some(applied), Ok(present)) = (applied, self.kernel.present()) else {
             return true;
         };
-        let sets = applied.sets.keys().chain(applied.maps.keys());
-        present.chains.iter().eq(applied.chains.keys())
-            && present.sets == sets.cloned().collect::<BTreeSet<String>>()
+        present == applied.names()
     }
 
     /// Takes the table for one whose content is not known: the next policy set fills it anew.

@@ -1,12 +1,12 @@
-//! The table in the kernel, one transaction at a time. nf_tables answers only what failed.
+//! The tables in the kernel, one transaction at a time. nf_tables answers only what failed.
 
 use crate::socket::Socket;
 use nix::errno::Errno;
 use palisade_nftables::wire::{DUMP, Message, Request};
-use palisade_nftables::{Batch, Operation, Present, Update, encode};
+use palisade_nftables::{Batch, Command, Family, Operation, Present, Update, encode};
 use std::fmt;
 
-/// A table of this thread's network namespace.
+/// The tables of a name, one for each family, of this thread's network namespace.
 #[derive(Debug)]
 pub struct Kernel {
     socket: Socket,
@@ -58,7 +58,7 @@ const SETS: Listing = Listing {
 };
 
 impl Kernel {
-    /// A table of the network namespace of this thread, which need not exist.
+    /// Tables of the network namespace of this thread, which need not exist.
     ///
     /// # Errors
     ///
@@ -74,15 +74,20 @@ impl Kernel {
         })
     }
 
-    /// What is in the table, by name; nothing if it does not exist.
+    /// What is in the tables, by name; nothing of those that do not exist.
     ///
     /// # Errors
     ///
     /// If the kernel does not say.
     pub fn present(&self) -> Result<Present, Error> {
-        let chains = self.names(&CHAINS)?.into_iter().collect();
-        let sets = self.names(&SETS)?.into_iter().collect();
-        Ok(Present { sets, chains })
+        let mut present = Present::default();
+        for family in Family::ALL {
+            let chains = self.names(&CHAINS, family)?.into_iter();
+            present.chains.extend(chains.map(|name| (family, name)));
+            let sets = self.names(&SETS, family)?.into_iter();
+            present.sets.extend(sets.map(|name| (family, name)));
+        }
+        Ok(present)
     }
 
     /// Carries out an update. What fails changes nothing: neither does anything after it happen.
@@ -117,14 +122,17 @@ impl Kernel {
         self.transact(operations, &batch)
     }
 
-    /// Removes the table with everything in it; nothing is enforced any more.
+    /// Removes the tables with everything in them; nothing is enforced any more.
     ///
     /// # Errors
     ///
     /// If the kernel refuses.
     pub fn remove(&self) -> Result<(), Error> {
         // Added first, so that a table that is not there is no error.
-        self.commit(&[Operation::AddTable, Operation::DeleteTable])
+        let of = |family| {
+            [Command::AddTable, Command::DeleteTable].map(|command| Operation::new(family, command))
+        };
+        self.commit(&Family::ALL.map(of).concat())
     }
 
     fn transact(&self, operations: &[Operation<'_>], batch: &Batch) -> Result<(), Error> {
@@ -134,31 +142,34 @@ impl Kernel {
                 .and_then(|p| batch.operations.get(p))
                 .and_then(|o| operations.get(*o));
             let doing = match operation {
-                Some(operation) => format!("{operation}, in table {}", self.table),
+                Some(Operation { family, command }) => {
+                    format!("{command}, in table {} for {family}", self.table)
+                }
                 None => format!("changing table {}", self.table),
             };
             Error::new(&doing, cause)
         })
     }
 
-    /// The names of all tables of family `inet`.
+    /// The names of all tables, of whatever family.
     ///
     /// # Errors
     ///
     /// If the kernel does not say.
     pub fn tables(&self) -> Result<Vec<String>, Error> {
         let name = |message: Message<'_>| message.attributes().text(1).map(str::to_owned);
-        self.socket.list(&dump(1), "listing tables", name)
+        self.socket.list(&dump(1, ANY), "listing tables", name)
     }
 
-    fn names(&self, listing: &Listing) -> Result<Vec<String>, Error> {
+    fn names(&self, listing: &Listing, family: Family) -> Result<Vec<String>, Error> {
         let doing = format!("listing what table {} has", self.table);
         let ours = |message: Message<'_>| {
             let attributes = message.attributes();
             let name = attributes.text(listing.name).map(str::to_owned);
             name.filter(|_| attributes.text(listing.table) == Some(&self.table))
         };
-        self.socket.list(&dump(listing.message), &doing, ours)
+        self.socket
+            .list(&dump(listing.message, family.nfproto()), &doing, ours)
     }
 }
 
@@ -172,15 +183,17 @@ pub fn is_ours(table: &str) -> bool {
     table.len() <= MOST && rest.is_some_and(|rest| rest.chars().all(plain))
 }
 
-/// A request to list all objects of a kind, of family `inet`.
-fn dump(message: u8) -> Vec<u8> {
+/// `NFPROTO_UNSPEC`: whatever the family.
+const ANY: u8 = 0;
+
+/// A request to list all objects of a kind, of the tables of a family.
+fn dump(message: u8, family: u8) -> Vec<u8> {
     const SUBSYSTEM: u8 = 10;
-    const INET: u8 = 1;
     let request = Request {
         kind: u16::from_be_bytes([SUBSYSTEM, message]),
         flags: DUMP,
         sequence: 0,
-        family: INET,
+        family,
         resource: 0,
     };
     request.encode(&[])

@@ -1,7 +1,7 @@
 //! A ruleset with the pods of some signatures closed, for a kernel that does not take their rules.
 
-use crate::build::DENY;
-use crate::model::{Match, Ruleset, Verdict};
+use crate::build::{deny, is_deny};
+use crate::model::{Family, Match, Ruleset, Verdict};
 use std::collections::BTreeSet;
 
 impl Ruleset {
@@ -9,16 +9,17 @@ impl Ruleset {
     #[must_use]
     pub fn heads(&self) -> BTreeSet<String> {
         let heads = self.maps.values().flat_map(|map| map.elements.values());
-        heads.filter(|head| *head != DENY).cloned().collect()
+        heads.filter(|head| !is_deny(head)).cloned().collect()
     }
 
     /// The same with every address that leads to one of some chains refused, and without what nothing leads to then.
     #[must_use]
     pub fn closing(&self, heads: &BTreeSet<String>) -> Self {
         let mut out = self.clone();
-        for chain in out.maps.values_mut().flat_map(|m| m.elements.values_mut()) {
-            if heads.contains(chain) {
-                DENY.clone_into(chain);
+        for map in out.maps.values_mut() {
+            let closed = map.elements.values_mut();
+            for chain in closed.filter(|chain| heads.contains(*chain)) {
+                *chain = deny(map.family);
             }
         }
         let reached = out.reached();
@@ -42,7 +43,8 @@ impl Ruleset {
     fn reached(&self) -> BTreeSet<String> {
         let bases = self.chains.iter().filter(|(_, chain)| chain.base);
         let mut open: Vec<&str> = bases.map(|(name, _)| name.as_str()).collect();
-        open.push(DENY);
+        let denials = Family::ALL.map(deny);
+        open.extend(denials.iter().map(String::as_str));
         let led = self.maps.values().flat_map(|map| map.elements.values());
         open.extend(led.map(String::as_str));
         let mut reached = BTreeSet::new();

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-/// A table of family `inet`, wholly ours.
+/// Two tables of one name, of the families `ip` and `ip6`, wholly ours. What is in either has a name of its own,
+/// different from those of the other. (In one table of family `inet` each rule about an address would have to ask for
+/// the family first.)
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ruleset {
-    /// The table's name.
+    /// The name of the tables.
     pub table: String,
     /// Sets by name.
     pub sets: BTreeMap<String, Set>,
@@ -41,7 +43,16 @@ impl Family {
         }
     }
 
-    /// `4` or `6`, the end of the names of what belongs to one family.
+    /// Its number in netlink: `NFPROTO_IPV4`, `NFPROTO_IPV6`.
+    #[must_use]
+    pub fn nfproto(self) -> u8 {
+        match self {
+            Self::V4 => 2,
+            Self::V6 => 10,
+        }
+    }
+
+    /// `4` or `6`, in the names of what belongs to one family.
     #[must_use]
     pub fn digit(self) -> char {
         match self {
@@ -77,10 +88,23 @@ pub enum SetKind {
     Addresses(Family),
     /// Ranges of addresses: `flags interval`.
     Networks(Family),
-    /// Ranges of ports: `type inet_proto . inet_service; flags interval`.
-    Ports,
+    /// Ranges of ports, in the table of a family: `type inet_proto . inet_service; flags interval`.
+    Ports(Family),
     /// A port of an address: `type ipv4_addr . inet_proto . inet_service`, a hash table.
     Sockets(Family),
+}
+
+impl SetKind {
+    /// The family of the table that it is in.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::Addresses(family)
+            | Self::Networks(family)
+            | Self::Ports(family)
+            | Self::Sockets(family) => family,
+        }
+    }
 }
 
 /// An element of a set; its form is that of the set's kind.
@@ -99,6 +123,8 @@ pub enum Element {
 /// How the elements of a set changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Elements {
+    /// The family of its table.
+    pub family: Family,
     /// The set.
     pub set: String,
     /// Those that went, sorted.
@@ -119,9 +145,11 @@ pub struct Map {
 }
 
 /// A chain.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain {
-    /// Whether it is the base chain: `type filter hook forward`, policy accept.
+    /// The family of the table that it is in.
+    pub family: Family,
+    /// Whether it is the base chain of its table: `type filter hook forward`, policy accept.
     pub base: bool,
     /// What it is there for, for those who list the table: plain ASCII without quotes, at most 127 bytes.
     pub comment: String,
@@ -143,8 +171,6 @@ pub struct Rule {
 /// A condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Match {
-    /// `meta nfproto`.
-    Family(Family),
     /// `ct mark & MASK != 0`.
     Marked(u32),
     /// `ct state established,related`.
@@ -198,8 +224,8 @@ pub enum Verdict {
     Accept,
     /// It is dropped.
     Drop,
-    /// Its sender is told: `reject with icmpx admin-prohibited`.
-    Reject,
+    /// Its sender is told: `reject with icmp admin-prohibited`, or `icmpv6`.
+    Reject(Family),
     /// Its sender is told: `reject with tcp reset`.
     Reset,
     /// Back to the rule after the last jump.
@@ -227,6 +253,19 @@ impl Rule {
             matches,
             effect: None,
             verdict: Some(verdict),
+        }
+    }
+}
+
+impl Chain {
+    /// A chain that other ones lead to.
+    #[must_use]
+    pub fn new(family: Family, comment: impl Into<String>, rules: Vec<Rule>) -> Self {
+        Self {
+            family,
+            base: false,
+            comment: comment.into(),
+            rules,
         }
     }
 }

@@ -43,11 +43,13 @@ enum End {
 }
 
 impl Ruleset {
-    /// The judgement of the base chain, whose policy is to accept.
+    /// The judgement of the base chain of the packet's family, whose policy is to accept.
     #[must_use]
     pub fn judge(&self, packet: &Packet) -> Judgement {
-        let mut bases = self.chains.iter().filter(|(_, chain)| chain.base);
-        let Some((base, _)) = bases.next() else {
+        let own = packet.family();
+        let mut chains = self.chains.iter();
+        let base = chains.find(|(_, chain)| chain.base && chain.family == own);
+        let Some((base, _)) = base else {
             return Judgement::Passes;
         };
         match self.walk(base, packet, DEPTH) {
@@ -69,7 +71,7 @@ impl Ruleset {
             let jump = match &rule.verdict {
                 None => continue,
                 Some(Verdict::Accept) => return End::Final(Judgement::Passes),
-                Some(Verdict::Drop | Verdict::Reject | Verdict::Reset) => {
+                Some(Verdict::Drop | Verdict::Reject(_) | Verdict::Reset) => {
                     return End::Final(Judgement::Refused);
                 }
                 Some(Verdict::Return) => return End::Back,
@@ -105,7 +107,6 @@ impl Ruleset {
     fn condition(&self, condition: &Match, packet: &Packet) -> Option<bool> {
         let own = packet.family();
         Some(match condition {
-            Match::Family(family) => *family == own,
             // A first packet belongs to no connection, carries a port and is no discovery.
             Match::Marked(_) | Match::Known | Match::NeighbourDiscovery | Match::MidStream => false,
             Match::Address {

@@ -3,7 +3,7 @@
 use crate::model::{
     Chain, Effect, Element, Family, Map, Match, Rule, Ruleset, Set, SetKind, Side, Verdict,
 };
-use crate::update::Operation;
+use crate::update::{Command, Operation};
 use palisade_netmodel::Protocol;
 use std::fmt::{self, Display, Write};
 
@@ -11,17 +11,29 @@ use std::fmt::{self, Display, Write};
 const LINE: usize = 256;
 
 impl Display for Ruleset {
-    /// The whole table, as `nft -f` reads it and `nft list` shows it.
+    /// Both tables, as `nft -f` reads them and `nft list` shows them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "table inet {} {{", self.table)?;
-        for (name, set) in &self.sets {
+        Family::ALL
+            .into_iter()
+            .try_for_each(|family| self.table(f, family))
+    }
+}
+
+impl Ruleset {
+    fn table(&self, f: &mut fmt::Formatter<'_>, family: Family) -> fmt::Result {
+        writeln!(f, "table {} {} {{", word(family), self.table)?;
+        let sets = self
+            .sets
+            .iter()
+            .filter(|(_, set)| set.kind.family() == family);
+        for (name, set) in sets {
             writeln!(f, "\tset {name} {{\n\t\ttype {};", set_type(set.kind))?;
             if is_interval(set.kind) {
                 writeln!(f, "\t\tflags interval;")?;
             }
             block_elements(f, set.elements.to_vec().iter().map(element))?;
         }
-        for (name, map) in &self.maps {
+        for (name, map) in self.maps.iter().filter(|(_, map)| map.family == family) {
             writeln!(
                 f,
                 "\tmap {name} {{\n\t\ttype {} : verdict;",
@@ -30,7 +42,11 @@ impl Display for Ruleset {
             block_elements(f, map.elements.iter().map(|(a, chain)| jump(&a, chain)))?;
         }
         // A chain must be known before a rule leads to it; nft reads a table as a whole, so any order will do.
-        for (name, chain) in &self.chains {
+        let chains = self
+            .chains
+            .iter()
+            .filter(|(_, chain)| chain.family == family);
+        for (name, chain) in chains {
             writeln!(f, "\tchain {name} {{")?;
             if chain.base {
                 writeln!(f, "\t\t{BASE}")?;
@@ -44,6 +60,14 @@ impl Display for Ruleset {
             writeln!(f, "\t}}")?;
         }
         writeln!(f, "}}")
+    }
+}
+
+/// nft's word for a family.
+fn word(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
     }
 }
 
@@ -75,41 +99,39 @@ pub fn script(table: &str, operations: &[Operation<'_>]) -> String {
 }
 
 fn write(out: &mut String, table: &str, operation: &Operation<'_>) -> fmt::Result {
-    let t = format!("inet {table}");
-    match operation {
-        Operation::AddTable => writeln!(out, "add table {t}"),
-        Operation::AddSet(name, set) => add_set(out, &t, name, set),
-        Operation::AddMap(name, map) => add_map(out, &t, name, map),
-        Operation::AddChain(name, chain) => add_chain(out, &t, name, chain),
-        Operation::AddRules(name, rules) => rules
+    let t = format!("{} {table}", word(operation.family));
+    match &operation.command {
+        Command::AddTable => writeln!(out, "add table {t}"),
+        Command::AddSet(name, set) => add_set(out, &t, name, set),
+        Command::AddMap(name, map) => add_map(out, &t, name, map),
+        Command::AddChain(name, chain) => add_chain(out, &t, name, chain),
+        Command::AddRules(name, rules) => rules
             .iter()
             .try_for_each(|rule| writeln!(out, "add rule {t} {name} {}", Line(rule))),
-        Operation::FlushChain(name) => writeln!(out, "flush chain {t} {name}"),
+        Command::FlushChain(name) => writeln!(out, "flush chain {t} {name}"),
         // Sets and maps have one space of names.
-        Operation::FlushElements(name) => writeln!(out, "flush set {t} {name}"),
-        Operation::AddElements(name, all) => {
-            elements(out, "add", &t, name, all.iter().map(element))
-        }
-        Operation::DeleteElements(name, all) => {
+        Command::FlushElements(name) => writeln!(out, "flush set {t} {name}"),
+        Command::AddElements(name, all) => elements(out, "add", &t, name, all.iter().map(element)),
+        Command::DeleteElements(name, all) => {
             elements(out, "delete", &t, name, all.iter().map(element))
         }
-        Operation::AddJumps(name, all) => elements(
+        Command::AddJumps(name, all) => elements(
             out,
             "add",
             &t,
             name,
             all.iter().map(|(a, chain)| jump(a, chain)),
         ),
-        Operation::DeleteJumps(name, all) => elements(
+        Command::DeleteJumps(name, all) => elements(
             out,
             "delete",
             &t,
             name,
             all.iter().map(|(a, chain)| jump(a, chain)),
         ),
-        Operation::DeleteChain(name) => writeln!(out, "delete chain {t} {name}"),
-        Operation::DeleteSet(name) => writeln!(out, "delete set {t} {name}"),
-        Operation::DeleteTable => writeln!(out, "delete table {t}"),
+        Command::DeleteChain(name) => writeln!(out, "delete chain {t} {name}"),
+        Command::DeleteSet(name) => writeln!(out, "delete set {t} {name}"),
+        Command::DeleteTable => writeln!(out, "delete table {t}"),
     }
 }
 
@@ -157,7 +179,7 @@ fn elements(
 }
 
 fn is_interval(kind: SetKind) -> bool {
-    matches!(kind, SetKind::Networks(_) | SetKind::Ports)
+    matches!(kind, SetKind::Networks(_) | SetKind::Ports(_))
 }
 
 fn address_type(family: Family) -> &'static str {
@@ -170,7 +192,7 @@ fn address_type(family: Family) -> &'static str {
 fn set_type(kind: SetKind) -> String {
     match kind {
         SetKind::Addresses(family) | SetKind::Networks(family) => address_type(family).to_owned(),
-        SetKind::Ports => "inet_proto . inet_service".to_owned(),
+        SetKind::Ports(_) => "inet_proto . inet_service".to_owned(),
         SetKind::Sockets(family) => {
             format!("{} . inet_proto . inet_service", address_type(family))
         }
@@ -227,21 +249,15 @@ impl Display for Line<'_> {
 }
 
 fn address_words(family: Family, side: Side) -> String {
-    let header = match family {
-        Family::V4 => "ip",
-        Family::V6 => "ip6",
-    };
     let side = match side {
         Side::Source => "saddr",
         Side::Destination => "daddr",
     };
-    format!("{header} {side}")
+    format!("{} {side}", word(family))
 }
 
 fn condition(condition: &Match) -> String {
     match condition {
-        Match::Family(Family::V4) => "meta nfproto ipv4".to_owned(),
-        Match::Family(Family::V6) => "meta nfproto ipv6".to_owned(),
         Match::Marked(mask) => format!("ct mark & {mask:#010x} != 0"),
         Match::Known => "ct state established,related".to_owned(),
         Match::NeighbourDiscovery => "icmpv6 type 133-136".to_owned(),
@@ -284,7 +300,8 @@ fn verdict_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Accept => "accept".to_owned(),
         Verdict::Drop => "drop".to_owned(),
-        Verdict::Reject => "reject with icmpx admin-prohibited".to_owned(),
+        Verdict::Reject(Family::V4) => "reject with icmp admin-prohibited".to_owned(),
+        Verdict::Reject(Family::V6) => "reject with icmpv6 admin-prohibited".to_owned(),
         Verdict::Reset => "reject with tcp reset".to_owned(),
         Verdict::Return => "return".to_owned(),
         Verdict::Jump(chain) => format!("jump {chain}"),

@@ -5,14 +5,23 @@
 //! A chain that is added and jumped to in one transaction could be met while it is still empty, by a packet
 //! that read the generation of the rules before, and the map after the change; published first, it cannot.
 
-use crate::model::{Chain, Element, Elements, Map, Rule, Ruleset, Set};
+use crate::model::{Chain, Element, Elements, Family, Map, Rule, Ruleset, Set};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-/// One command to the kernel, about the table of its ruleset.
+/// One command to the kernel, about one of the tables of its ruleset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operation<'r> {
+pub struct Operation<'r> {
+    /// The family of the table.
+    pub family: Family,
+    /// What to do.
+    pub command: Command<'r>,
+}
+
+/// What to do to a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command<'r> {
     /// Adds the table unless it is there.
     AddTable,
     /// Adds a set, without elements.
@@ -43,7 +52,15 @@ pub enum Operation<'r> {
     DeleteTable,
 }
 
-impl fmt::Display for Operation<'_> {
+impl<'r> Operation<'r> {
+    /// A command about the table of a family.
+    #[must_use]
+    pub fn new(family: Family, command: Command<'r>) -> Self {
+        Self { family, command }
+    }
+}
+
+impl fmt::Display for Command<'_> {
     /// For messages: `adding 3 rules to chain x`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,13 +101,13 @@ pub struct Update<'r> {
     pub collect: Vec<Operation<'r>>,
 }
 
-/// The names in a kernel's table.
+/// The names in a kernel's tables, each with the family of its table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Present {
     /// Its sets and maps.
-    pub sets: BTreeSet<String>,
+    pub sets: BTreeSet<(Family, String)>,
     /// Its chains.
-    pub chains: BTreeSet<String>,
+    pub chains: BTreeSet<(Family, String)>,
 }
 
 impl<'r> Update<'r> {
@@ -98,18 +115,19 @@ impl<'r> Update<'r> {
     #[must_use]
     pub fn of_elements(changed: &'r [Elements]) -> Self {
         let mut update = Self::default();
-        for Elements { set, gone, new, .. } in changed {
-            update.change(set, gone.clone(), new.clone());
+        for one in changed {
+            update.change(one.family, &one.set, one.gone.clone(), one.new.clone());
         }
         update
     }
 
-    fn change(&mut self, set: &'r str, gone: Vec<Element>, new: Vec<Element>) {
+    fn change(&mut self, family: Family, set: &'r str, gone: Vec<Element>, new: Vec<Element>) {
+        let mut switch = |command| self.switch.push(Operation::new(family, command));
         if !gone.is_empty() {
-            self.switch.push(Operation::DeleteElements(set, gone));
+            switch(Command::DeleteElements(set, gone));
         }
         if !new.is_empty() {
-            self.switch.push(Operation::AddElements(set, new));
+            switch(Command::AddElements(set, new));
         }
     }
 
@@ -126,21 +144,23 @@ impl<'r> Update<'r> {
     }
 
     fn add_set(&mut self, name: &'r str, set: &'r Set) {
-        self.publish.push(Operation::AddSet(name, set));
+        let family = set.kind.family();
+        let mut publish = |command| self.publish.push(Operation::new(family, command));
+        publish(Command::AddSet(name, set));
         if !set.elements.is_empty() {
-            let elements = set.elements.to_vec();
-            self.publish.push(Operation::AddElements(name, elements));
+            publish(Command::AddElements(name, set.elements.to_vec()));
         }
     }
 
     fn add_chains(&mut self, chains: &[(&'r str, &'r Chain)]) {
         // Chains before rules, which may lead to any of them.
         for (name, chain) in chains {
-            self.step(chain).push(Operation::AddChain(name, chain));
+            let added = Command::AddChain(name, chain);
+            self.step(chain).push(Operation::new(chain.family, added));
         }
         for (name, chain) in chains {
-            self.step(chain)
-                .push(Operation::AddRules(name, &chain.rules));
+            let filled = Command::AddRules(name, &chain.rules);
+            self.step(chain).push(Operation::new(chain.family, filled));
         }
     }
 
@@ -154,22 +174,43 @@ impl<'r> Update<'r> {
     }
 
     fn refill(&mut self, name: &'r str, chain: &'r Chain) {
-        self.switch.push(Operation::FlushChain(name));
-        self.switch.push(Operation::AddRules(name, &chain.rules));
+        let mut switch = |command| self.switch.push(Operation::new(chain.family, command));
+        switch(Command::FlushChain(name));
+        switch(Command::AddRules(name, &chain.rules));
     }
 
-    fn collect(&mut self, chains: &[&'r str], sets: impl Iterator<Item = &'r str>) {
+    fn collect(
+        &mut self,
+        chains: &[(Family, &'r str)],
+        sets: impl Iterator<Item = (Family, &'r str)>,
+    ) {
+        let each = |(family, command)| Operation::new(family, command);
+        let flushed = chains.iter().map(|(f, n)| (*f, Command::FlushChain(n)));
+        let deleted = chains.iter().map(|(f, n)| (*f, Command::DeleteChain(n)));
         // Rules before chains, since they may lead to one another.
-        self.collect
-            .extend(chains.iter().map(|n| Operation::FlushChain(n)));
-        self.collect
-            .extend(chains.iter().map(|n| Operation::DeleteChain(n)));
-        self.collect.extend(sets.map(Operation::DeleteSet));
+        self.collect.extend(flushed.chain(deleted).map(each));
+        let sets = sets.map(|(family, name)| (family, Command::DeleteSet(name)));
+        self.collect.extend(sets.map(each));
     }
 }
 
 impl Ruleset {
-    /// What turns the kernel's table, which is `old`, into this one. Neither may be of another table.
+    /// The names of what it has.
+    #[must_use]
+    pub fn names(&self) -> Present {
+        let sets = self.sets.iter();
+        let sets = sets.map(|(name, set)| (set.kind.family(), name.clone()));
+        let maps = self.maps.iter();
+        let maps = maps.map(|(name, map)| (map.family, name.clone()));
+        let chains = self.chains.iter();
+        let chains = chains.map(|(name, chain)| (chain.family, name.clone()));
+        Present {
+            sets: sets.chain(maps).collect(),
+            chains: chains.collect(),
+        }
+    }
+
+    /// What turns the kernel's tables, which are `old`, into these. Neither may be of other tables.
     #[must_use]
     pub fn update_from<'r>(&'r self, old: &'r Self) -> Update<'r> {
         let mut update = Update::default();
@@ -177,7 +218,7 @@ impl Ruleset {
             match old.sets.get(name) {
                 Some(before) => {
                     let (gone, new) = set.elements.changed_since(&before.elements);
-                    update.change(name, gone, new);
+                    update.change(set.kind.family(), name, gone, new);
                 }
                 None => update.add_set(name, set),
             }
@@ -201,77 +242,74 @@ impl Ruleset {
         for (name, map) in &self.maps {
             jumps(&mut update, name, map, old.maps.get(name));
         }
-        let chains: Vec<&str> = old
+        let chains: Vec<(Family, &str)> = old
             .chains
-            .keys()
-            .filter(|name| !self.chains.contains_key(*name))
-            .map(String::as_str)
+            .iter()
+            .filter(|(name, _)| !self.chains.contains_key(*name))
+            .map(|(name, chain)| (chain.family, name.as_str()))
             .collect();
-        let sets = old
-            .sets
-            .keys()
-            .filter(|name| !self.sets.contains_key(*name));
-        update.collect(&chains, sets.map(String::as_str));
+        let sets = old.sets.iter();
+        let sets = sets.filter(|(name, _)| !self.sets.contains_key(*name));
+        let sets = sets.map(|(name, set)| (set.kind.family(), name.as_str()));
+        update.collect(&chains, sets);
         update
     }
 
-    /// What makes the kernel's table this one, whatever is in it: only the names of what it has are known.
+    /// What makes the kernel's tables these, whatever is in them: only the names of what they have are known.
     /// Everything that stays is filled anew in one transaction, so packets notice nothing.
     #[must_use]
     pub fn update_from_names<'r>(&'r self, present: &'r Present) -> Update<'r> {
         let mut update = Update::default();
-        update.publish.push(Operation::AddTable);
+        let tables = Family::ALL.map(|family| Operation::new(family, Command::AddTable));
+        update.publish.extend(tables);
+        let has = |all: &BTreeSet<(Family, String)>, family: Family, name: &String| {
+            all.contains(&(family, name.clone()))
+        };
         for (name, set) in &self.sets {
-            if present.sets.contains(name) {
-                update.switch.push(Operation::FlushElements(name));
-                let elements = set.elements.to_vec();
-                if !elements.is_empty() {
-                    update.switch.push(Operation::AddElements(name, elements));
-                }
+            let family = set.kind.family();
+            if has(&present.sets, family, name) {
+                let flush = Command::FlushElements(name);
+                update.switch.push(Operation::new(family, flush));
+                update.change(family, name, Vec::new(), set.elements.to_vec());
             } else {
                 update.add_set(name, set);
             }
         }
-        for (name, map) in self
-            .maps
-            .iter()
-            .filter(|(name, _)| !present.sets.contains(*name))
-        {
-            update.publish.push(Operation::AddMap(name, map));
-        }
         let (there, new): (Vec<_>, Vec<_>) = self
             .chains
             .iter()
-            .map(|(name, chain)| (name.as_str(), chain))
-            .partition(|(name, _)| present.chains.contains(*name));
+            .partition(|(name, chain)| has(&present.chains, chain.family, name));
+        let new: Vec<(&str, &Chain)> = new.into_iter().map(|(n, c)| (n.as_str(), c)).collect();
         update.add_chains(&new);
         for (name, chain) in there {
             update.refill(name, chain);
         }
         for (name, map) in &self.maps {
-            if present.sets.contains(name) {
-                update.switch.push(Operation::FlushElements(name));
+            if has(&present.sets, map.family, name) {
+                let flush = Command::FlushElements(name);
+                update.switch.push(Operation::new(map.family, flush));
+            } else {
+                let add = Command::AddMap(name, map);
+                update.publish.push(Operation::new(map.family, add));
             }
-            add_jumps(&mut update, name, map.elements.iter());
+            add_jumps(&mut update, name, map, map.elements.iter());
         }
-        let chains: Vec<&str> = present
-            .chains
-            .iter()
-            .filter(|name| !self.chains.contains_key(*name))
-            .map(String::as_str)
-            .collect();
-        let known =
-            |name: &&String| !self.sets.contains_key(*name) && !self.maps.contains_key(*name);
-        let sets = present.sets.iter().filter(known);
-        update.collect(&chains, sets.map(String::as_str));
+        let ours = self.names();
+        let chains = present.chains.iter();
+        let chains = chains.filter(|one| !ours.chains.contains(one));
+        let chains: Vec<_> = chains.map(|(f, name)| (*f, name.as_str())).collect();
+        let sets = present.sets.iter();
+        let sets = sets.filter(|one| !ours.sets.contains(one));
+        update.collect(&chains, sets.map(|(f, name)| (*f, name.as_str())));
         update
     }
 }
 
 fn jumps<'r>(update: &mut Update<'r>, name: &'r str, map: &'r Map, old: Option<&'r Map>) {
     let Some(old) = old else {
-        update.publish.push(Operation::AddMap(name, map));
-        add_jumps(update, name, map.elements.iter());
+        let add = Command::AddMap(name, map);
+        update.publish.push(Operation::new(map.family, add));
+        add_jumps(update, name, map, map.elements.iter());
         return;
     };
     let gone = old
@@ -282,22 +320,25 @@ fn jumps<'r>(update: &mut Update<'r>, name: &'r str, map: &'r Map, old: Option<&
         .map(|(address, chain)| (*address, chain.as_str()))
         .collect();
     if !gone.is_empty() {
-        update.switch.push(Operation::DeleteJumps(name, gone));
+        let delete = Command::DeleteJumps(name, gone);
+        update.switch.push(Operation::new(map.family, delete));
     }
     let new = map
         .elements
         .iter()
         .filter(|(address, chain)| old.elements.get(*address) != Some(*chain));
-    add_jumps(update, name, new);
+    add_jumps(update, name, map, new);
 }
 
 fn add_jumps<'r>(
     update: &mut Update<'r>,
     name: &'r str,
+    map: &Map,
     elements: impl Iterator<Item = (&'r IpAddr, &'r String)>,
 ) {
     let elements: Vec<(IpAddr, &str)> = elements.map(|(a, chain)| (*a, chain.as_str())).collect();
     if !elements.is_empty() {
-        update.switch.push(Operation::AddJumps(name, elements));
+        let add = Command::AddJumps(name, elements);
+        update.switch.push(Operation::new(map.family, add));
     }
 }

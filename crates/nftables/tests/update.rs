@@ -2,13 +2,14 @@
 
 use palisade_netmodel::{Flow, World};
 use palisade_nftables::{
-    Judgement, List, Map, Node, Operation, Packet, Present, Ruleset, Set, Settings, Update, build,
+    Command, Judgement, List, Map, Node, Operation, Packet, Present, Ruleset, Set, Settings,
+    Update, build,
 };
 use palisade_testkit::wire::{NODES, node_address, packets, wire};
 use palisade_testkit::worlds::{interesting_flows, world};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A table that does what it is told, and refuses what the kernel would refuse.
 #[derive(Debug, Clone, Default)]
@@ -27,42 +28,40 @@ impl Table {
         let Ruleset {
             sets, maps, chains, ..
         } = &mut self.0;
-        match operation {
-            Operation::AddTable => {}
-            Operation::AddSet(name, set) => {
+        match &operation.command {
+            Command::AddTable => {}
+            Command::AddSet(name, set) => {
                 let set = Set {
                     kind: set.kind,
                     elements: List::default(),
                 };
                 new(&sets.insert((*name).to_owned(), set))?;
             }
-            Operation::AddMap(name, map) => {
+            Command::AddMap(name, map) => {
                 let map = Map {
                     family: map.family,
                     elements: BTreeMap::new(),
                 };
                 new(&maps.insert((*name).to_owned(), map))?;
             }
-            Operation::AddChain(name, chain) => {
+            Command::AddChain(name, chain) => {
                 let mut chain = (*chain).clone();
                 chain.rules.clear();
                 new(&chains.insert((*name).to_owned(), chain))?;
             }
-            Operation::AddRules(name, rules) => {
-                chains.get_mut(*name)?.rules.extend_from_slice(rules)
-            }
-            Operation::FlushChain(name) => chains.get_mut(*name)?.rules.clear(),
-            Operation::FlushElements(name) => match (sets.get_mut(*name), maps.get_mut(*name)) {
+            Command::AddRules(name, rules) => chains.get_mut(*name)?.rules.extend_from_slice(rules),
+            Command::FlushChain(name) => chains.get_mut(*name)?.rules.clear(),
+            Command::FlushElements(name) => match (sets.get_mut(*name), maps.get_mut(*name)) {
                 (Some(set), _) => set.elements = List::default(),
                 (_, map) => map?.elements.clear(),
             },
-            Operation::AddElements(name, elements) => {
+            Command::AddElements(name, elements) => {
                 let set = sets.get_mut(*name)?;
                 let all = [set.elements.to_vec(), elements.clone()].concat();
                 set.elements = all.clone().into();
                 (set.elements.len() == all.len()).then_some(())?;
             }
-            Operation::DeleteElements(name, elements) => {
+            Command::DeleteElements(name, elements) => {
                 let set = sets.get_mut(*name)?;
                 let mut all = set.elements.to_vec();
                 let before = all.len();
@@ -70,26 +69,26 @@ impl Table {
                 (before - all.len() == elements.len()).then_some(())?;
                 set.elements = all.into();
             }
-            Operation::AddJumps(name, jumps) => {
+            Command::AddJumps(name, jumps) => {
                 for (address, chain) in jumps {
                     chains.get(*chain)?;
                     let elements = &mut maps.get_mut(*name)?.elements;
                     new(&elements.insert(*address, (*chain).to_owned()))?;
                 }
             }
-            Operation::DeleteJumps(name, jumps) => {
+            Command::DeleteJumps(name, jumps) => {
                 for (address, _) in jumps {
                     maps.get_mut(*name)?.elements.remove(address)?;
                 }
             }
-            Operation::DeleteChain(name) => {
+            Command::DeleteChain(name) => {
                 chains.remove(*name).filter(|c| c.rules.is_empty())?;
             }
-            Operation::DeleteSet(name) => {
+            Command::DeleteSet(name) => {
                 sets.remove(*name)?;
             }
             // No update removes the table.
-            Operation::DeleteTable => return None,
+            Command::DeleteTable => return None,
         }
         Some(())
     }
@@ -175,10 +174,7 @@ proptest! {
         let mut table = Table::default();
         follow(&mut table, &first.update_from_names(&Present::default()), &first, &packets)?;
         follow(&mut table, &second.update_from(&first), &second, &packets)?;
-        let present = Present {
-            sets: table.0.sets.keys().chain(table.0.maps.keys()).cloned().collect(),
-            chains: table.0.chains.keys().cloned().collect::<BTreeSet<_>>(),
-        };
+        let present = table.0.names();
         follow(&mut table, &first.update_from_names(&present), &first, &packets)?;
         prop_assert!(first.update_from(&first).is_empty());
     }
@@ -204,7 +200,7 @@ fn a_pod_changes_elements_alone() {
             update.publish.is_empty() && update.collect.is_empty(),
             "{update:?}"
         );
-        let elements = |o: &Operation<'_>| matches!(o, Operation::AddElements(..));
+        let elements = |o: &Operation<'_>| matches!(o.command, Command::AddElements(..));
         assert!(update.switch.iter().all(elements), "{update:?}");
         compared += update.switch.len();
     }

@@ -21,11 +21,13 @@ use palisade_netmodel::{
     AddressSet, Labels, NamespaceMatch, NetworkPolicy, ObjectRef, Origin, Peer, Phase, Pod,
     PolicyPort, PortSet, Protocol, Proxy, Rule, Selector, Template, Workload, World,
 };
-use palisade_nftables::{Element, Node, Operation, Present, Ruleset, Settings, build};
+use palisade_nftables::{
+    Command, Element, Family, Node, Operation, Present, Ruleset, Settings, build,
+};
 use std::error::Error;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::process::{Command, ExitCode};
+use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -209,11 +211,11 @@ fn one_peer(kernel: &Kernel, ruleset: &Ruleset) -> Done<f64> {
     let element = || vec![Element::Address(Ipv4Addr::new(10, 200, 0, 1).into())];
     let mut times = Vec::new();
     for _ in 0..100 {
-        for operation in [
-            Operation::AddElements(set, element()),
-            Operation::DeleteElements(set, element()),
+        for command in [
+            Command::AddElements(set, element()),
+            Command::DeleteElements(set, element()),
         ] {
-            let (time, done) = timed(|| kernel.commit(&[operation]));
+            let (time, done) = timed(|| kernel.commit(&[Operation::new(Family::V4, command)]));
             done?;
             times.push(time);
         }
@@ -357,7 +359,7 @@ fn install(lab: &Lab, between: &Between, server: HostId, client: HostId) -> Done
 fn load(lab: &Lab, node: HostId, rules: &str) -> Done {
     let chain = "type filter hook forward priority -10";
     let table = format!("table inet linear {{\nchain forward {{ {chain};\n{rules}}}\n}}\n");
-    let mut nft = Command::new("nft");
+    let mut nft = process::Command::new("nft");
     let output = lab
         .host(node)?
         .namespace()

@@ -1,4 +1,4 @@
-//! `palisade-agent show`: the table of a node, for people and reports.
+//! `palisade-agent show`: the tables of a node, for people and reports.
 
 use super::{Failure, Making};
 use crate::directory::{Directory, Looked};
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-/// Print the table of a node as nft reads and lists it. Nothing is enforced.
+/// Print the tables of a node as nft reads and lists them. Nothing is enforced.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The directory with the manifests.

@@ -1,10 +1,10 @@
-//! `palisade-agent uninstall`: removes the table. From then on nothing is enforced.
+//! `palisade-agent uninstall`: removes the tables. From then on nothing is enforced.
 
 use super::{Failure, Making};
 use crate::kernel::Kernel;
 use clap::Args;
 
-/// Remove the table from this node's kernel: from then on everything passes. End the agent first.
+/// Remove the tables from this node's kernel: from then on everything passes. End the agent first.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

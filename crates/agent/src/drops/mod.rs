@@ -16,7 +16,7 @@ use crate::kernel::Error;
 use crate::log::{Level, Log};
 use crate::status::Shared;
 use nflog::{Heard, Nflog};
-use palisade_nftables::CLOSED;
+use palisade_nftables::is_deny;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::thread;
@@ -91,14 +91,14 @@ impl Drops {
 
     fn packet(&mut self, packet: &Heard) {
         // Other rules may tell the same group.
-        if packet.prefix != CLOSED && !packet.prefix.starts_with("deny_") {
+        if !is_deny(&packet.prefix) && !packet.prefix.starts_with("deny_") {
             return;
         }
         self.status.with(|s| s.drops.seen += 1);
         let Some(header) = headers::read(&packet.bytes) else {
             return;
         };
-        if packet.prefix != CLOSED && !self.in_force.knows(&packet.prefix) {
+        if !is_deny(&packet.prefix) && !self.in_force.knows(&packet.prefix) {
             thread::sleep(LAG);
         }
         let explain = || self.in_force.fields(&packet.prefix, &header);

@@ -58,9 +58,9 @@ fn refused_packets_are_logged_if_that_is_wanted() {
     daemon.wait("enforced");
     let table = node.table().unwrap();
     for words in [
-        "limit rate 7/second burst 7 packets log prefix \"deny_ingress_",
-        "log prefix \"deny\" group 12",
-        "goto refuse",
+        "limit rate 7/second burst 7 packets log prefix \"deny_ingress4_",
+        "log prefix \"deny6\" group 12",
+        "goto refuse4",
     ] {
         assert!(table.contains(words), "{table}");
     }

@@ -114,11 +114,16 @@ impl Node {
         )
     }
 
-    /// What nft lists of the table; `None` if there is none.
+    /// What nft lists of the tables; `None` if there is neither.
     pub(crate) fn table(&self) -> Option<String> {
-        let output = self.run("nft", &["list", "table", "inet", "palisade"]);
-        let listed = output.status.success();
-        listed.then(|| String::from_utf8(output.stdout).expect("text"))
+        let list = |family| {
+            let output = self.run("nft", &["list", "table", family, "palisade"]);
+            let listed = output.status.success();
+            listed.then(|| String::from_utf8(output.stdout).expect("text"))
+        };
+        let [ip, ip6] = ["ip", "ip6"].map(list);
+        assert_eq!(ip.is_some(), ip6.is_some(), "both or none");
+        Some(ip? + &ip6?)
     }
 
     /// Waits until the table says something, or does not say it.

@@ -10,14 +10,29 @@ use std::net::IpAddr;
 
 /// Where refused packets end that no signature's policies refuse: pods that are closed, addresses of nobody. Those
 /// of a signature too, unless refused packets are logged.
-pub const DENY: &str = "deny";
+#[must_use]
+pub fn deny(family: Family) -> String {
+    named("deny", family)
+}
+
+/// Whether a chain is [`deny`] of a family.
+#[must_use]
+pub fn is_deny(chain: &str) -> bool {
+    Family::ALL.iter().any(|family| deny(*family) == chain)
+}
+
 /// Where refused packets end after they are logged.
-pub(super) const REFUSE: &str = "refuse";
+const REFUSE: &str = "refuse";
 /// Where the packets of connections end that are not let pass any more, or that began before they could be
 /// judged.
-pub(super) const CUT: &str = "cut";
+const CUT: &str = "cut";
 /// The base chain.
 const FORWARD: &str = "forward";
+
+/// `word4`: names are unique over both tables.
+fn named(word: &str, family: Family) -> String {
+    format!("{word}{}", family.digit())
+}
 
 /// Adds them, and their sets: isolated addresses, and those that are refused as long as no pod is known to have them.
 pub(super) fn add(
@@ -30,16 +45,16 @@ pub(super) fn add(
 ) {
     let mut known: Vec<IpAddr> = known.collect();
     known.sort_unstable();
-    chains.insert(FORWARD.to_owned(), forward(settings));
-    match settings.log {
-        None => chains.insert(DENY.to_owned(), refusing(settings)),
-        Some(log) => {
-            chains.insert(REFUSE.to_owned(), refusing(settings));
-            chains.insert(DENY.to_owned(), logged(DENY, log, REFUSING))
-        }
-    };
-    chains.insert(CUT.to_owned(), cut());
     for family in Family::ALL {
+        let deny = deny(family);
+        match settings.log {
+            None => chains.insert(deny, refusing(family, settings)),
+            Some(log) => {
+                chains.insert(named(REFUSE, family), refusing(family, settings));
+                chains.insert(deny.clone(), logged(family, &deny, log, REFUSING))
+            }
+        };
+        chains.insert(named(CUT, family), cut(family));
         let mut rules = Vec::new();
         let own = cover(family, node.pod_networks.iter().map(|n| (n, &[][..])));
         if !own.is_empty() {
@@ -47,7 +62,7 @@ pub(super) fn add(
             let known = of_family.map(|a| Element::Address(*a)).collect();
             rules.extend(unknown_pods(family, sets, own, known));
         }
-        let unseen = format!("begun{}", family.digit());
+        let unseen = named("begun", family);
         chains.insert(unseen.clone(), begun(family, sets, maps));
         rules.push(Rule::new(vec![Match::MidStream], Verdict::Goto(unseen)));
         rules.extend(DIRECTIONS.map(|direction| {
@@ -58,40 +73,24 @@ pub(super) fn add(
             };
             Rule::new(vec![], dispatch)
         }));
-        chains.insert(entry(family), chain("pods of this node by address", rules));
+        chains.insert(named(FORWARD, family), forward(family, settings, rules));
     }
 }
 
-/// `v4`.
-fn entry(family: Family) -> String {
-    format!("v{}", family.digit())
-}
-
-fn chain(comment: &str, rules: Vec<Rule>) -> Chain {
-    Chain {
-        base: false,
-        comment: comment.to_owned(),
-        rules,
-    }
-}
-
-/// The cheap way first: almost all packets belong to a known connection.
-fn forward(settings: &Settings) -> Chain {
-    let entry = |family| Rule::new(vec![Match::Family(family)], Verdict::Goto(entry(family)));
-    let rules = vec![
-        Rule::new(
-            vec![Match::Marked(settings.revoked)],
-            Verdict::Goto(CUT.to_owned()),
-        ),
+/// The cheap way first: almost all packets belong to a known connection. Then what is asked about the others.
+fn forward(family: Family, settings: &Settings, others: Vec<Rule>) -> Chain {
+    let cut = Verdict::Goto(named(CUT, family));
+    let mut rules = vec![
+        Rule::new(vec![Match::Marked(settings.revoked)], cut),
         Rule::new(vec![Match::Known], Verdict::Accept),
-        entry(Family::V4),
-        Rule::new(vec![Match::NeighbourDiscovery], Verdict::Accept),
-        entry(Family::V6),
     ];
+    if family == Family::V6 {
+        rules.push(Rule::new(vec![Match::NeighbourDiscovery], Verdict::Accept));
+    }
+    rules.extend(others);
     Chain {
         base: true,
-        comment: "NetworkPolicy of the pods of this node".to_owned(),
-        rules,
+        ..Chain::new(family, "NetworkPolicy of the pods of this node", rules)
     }
 }
 
@@ -107,7 +106,12 @@ fn counted() -> Rule {
 const REFUSING: &str = "no policy lets it pass";
 
 /// A chain that tells a netlink group of what it refuses, with its own name.
-pub(super) fn logged(name: &str, (group, rate): (u16, u32), comment: &str) -> Chain {
+pub(super) fn logged(
+    family: Family,
+    name: &str,
+    (group, rate): (u16, u32),
+    comment: &str,
+) -> Chain {
     let log = Rule {
         matches: vec![],
         effect: Some(Effect::Log {
@@ -117,29 +121,29 @@ pub(super) fn logged(name: &str, (group, rate): (u16, u32), comment: &str) -> Ch
         }),
         verdict: None,
     };
-    let end = Rule::new(vec![], Verdict::Goto(REFUSE.to_owned()));
-    chain(comment, vec![log, end])
+    let end = Rule::new(vec![], Verdict::Goto(named(REFUSE, family)));
+    Chain::new(family, comment, vec![log, end])
 }
 
-fn refusing(settings: &Settings) -> Chain {
+fn refusing(family: Family, settings: &Settings) -> Chain {
     let mut rules = vec![counted()];
     let end = if settings.reject {
-        Verdict::Reject
+        Verdict::Reject(family)
     } else {
         Verdict::Drop
     };
     rules.push(Rule::new(vec![], end));
-    chain(REFUSING, rules)
+    Chain::new(family, REFUSING, rules)
 }
 
 /// TCP is told at once; otherwise both ends would go on trying for minutes.
-fn cut() -> Chain {
+fn cut(family: Family) -> Chain {
     let rules = vec![
         counted(),
         Rule::new(vec![Match::Protocol(Protocol::Tcp)], Verdict::Reset),
         Rule::new(vec![], Verdict::Drop),
     ];
-    chain("connections without permission", rules)
+    Chain::new(family, "connections without permission", rules)
 }
 
 /// Where TCP packets go that are in the middle of a connection that nobody knows: they tell nothing of who began it, so
@@ -162,9 +166,9 @@ fn begun(family: Family, sets: &mut BTreeMap<String, Set>, maps: &BTreeMap<Strin
             set: name,
             not: false,
         };
-        Rule::new(vec![isolated], Verdict::Goto(CUT.to_owned()))
+        Rule::new(vec![isolated], Verdict::Goto(named(CUT, family)))
     });
-    chain("connections that began unseen", rules.to_vec())
+    Chain::new(family, "connections that began unseen", rules.to_vec())
 }
 
 /// Refuses addresses of this node's pods that no known pod has (`Kubernetes documentation, Network
@@ -176,7 +180,7 @@ fn unknown_pods(
     known: Vec<Element>,
 ) -> [Rule; 2] {
     let mut add = |word: &str, kind, elements: Vec<Element>| {
-        let name = format!("{word}{}", family.digit());
+        let name = named(word, family);
         let elements = List::from(elements);
         sets.insert(name.clone(), Set { kind, elements });
         name
@@ -191,6 +195,6 @@ fn unknown_pods(
             not,
         };
         let matches = vec![address(&own, false), address(&known, true)];
-        Rule::new(matches, Verdict::Goto(DENY.to_owned()))
+        Rule::new(matches, Verdict::Goto(deny(family)))
     })
 }

@@ -99,9 +99,10 @@ impl<'w> Chains<'w> {
         own: &Template,
         family: Family,
     ) -> Result<Option<String>, String> {
-        let (direction, deny) = (signature.direction, Verdict::Goto(self.denial(signature)));
+        let direction = signature.direction;
+        let deny = Verdict::Goto(self.denial(signature, family));
         let rest = match self.rest(signature, own, family, &deny)? {
-            Some(chain) => Some(self.add(direction, family, chain)?),
+            Some(chain) => Some(self.add(direction, chain)?),
             None => None,
         };
         if signature.admin.is_empty() {
@@ -118,28 +119,25 @@ impl<'w> Chains<'w> {
         }
         rules.push(Rule::new(vec![], next));
         let names = signature.admin.iter().map(|p| p.object.to_string());
-        let chain = Chain {
-            base: false,
-            comment: comment(names),
-            rules,
-        };
-        self.add(direction, family, chain).map(Some)
+        let chain = Chain::new(family, comment(names), rules);
+        self.add(direction, chain).map(Some)
     }
 
     /// Where packets go that a signature's policies refuse. If they are logged, their prefix says which policies
     /// these are.
-    fn denial(&mut self, signature: &Signature<'_>) -> String {
+    fn denial(&mut self, signature: &Signature<'_>, family: Family) -> String {
         let Some(log) = self.settings.log else {
-            return base::DENY.to_owned();
+            return base::deny(family);
         };
         let denial = Denial {
             direction: signature.direction,
             policies: signature.subjects(),
         };
-        let name = name(&format!("deny_{}", signature.direction), &(log, &denial));
+        let word = format!("deny_{}{}", signature.direction, family.digit());
+        let name = name(&word, &(log, &denial));
         if !denial.policies.is_empty() && !self.chains.contains_key(&name) {
             let names = denial.policies.iter().map(|p| p.object.to_string());
-            let chain = base::logged(&name, log, &comment(names));
+            let chain = base::logged(family, &name, log, &comment(names));
             self.chains.insert(name.clone(), chain);
             self.denials.insert(name.clone(), denial);
         }
@@ -186,11 +184,7 @@ impl<'w> Chains<'w> {
         } else {
             return Ok(None);
         }
-        Ok(Some(Chain {
-            base: false,
-            comment: comment(names.into_iter()),
-            rules,
-        }))
+        Ok(Some(Chain::new(family, comment(names.into_iter()), rules)))
     }
 
     /// What NetworkPolicies let pass together: "a flow passes if any rule of any policy admits it", so rules
@@ -293,7 +287,7 @@ impl<'w> Chains<'w> {
     ) -> Result<Vec<Rule>, String> {
         let Traffic { peers, ports } = traffic;
         let mut rules = Vec::new();
-        if let Some(numbers) = self.numbers(&ports.numbers)? {
+        if let Some(numbers) = self.numbers(&ports.numbers, family)? {
             for addresses in self.sets.peers(peers, family)? {
                 // Ports first: to compare them is cheaper than to look for an address.
                 let mut matches: Vec<Match> = numbers.clone().into_iter().collect();
@@ -309,7 +303,11 @@ impl<'w> Chains<'w> {
     }
 
     /// How a rule asks for ports; `None` if there is none to ask for.
-    fn numbers(&mut self, ports: &PortSet) -> Result<Option<Option<Match>>, String> {
+    fn numbers(
+        &mut self,
+        ports: &PortSet,
+        family: Family,
+    ) -> Result<Option<Option<Match>>, String> {
         if ports.is_empty() {
             return Ok(None);
         }
@@ -330,23 +328,18 @@ impl<'w> Chains<'w> {
         Ok(Some(Some(match ranges[..] {
             [(protocol, 1, u16::MAX)] => Match::Protocol(protocol),
             [(protocol, first, last)] => Match::Port(protocol, first, last),
-            _ => Match::Ports(self.sets.ports(ports)?),
+            _ => Match::Ports(self.sets.ports(ports, family)?),
         })))
     }
 
-    fn add(
-        &mut self,
-        direction: Direction,
-        family: Family,
-        chain: Chain,
-    ) -> Result<String, String> {
+    fn add(&mut self, direction: Direction, chain: Chain) -> Result<String, String> {
         let (found, most) = (chain.rules.len(), self.settings.most_rules);
         if found > most {
             return Err(format!(
                 "its {direction} policies need a chain of {found} rules, more than the limit of {most}"
             ));
         }
-        let word = format!("{direction}{}", family.digit());
+        let word = format!("{direction}{}", chain.family.digit());
         let name = name(&word, &(&chain.comment, &chain.rules));
         self.chains.insert(name.clone(), chain);
         Ok(name)

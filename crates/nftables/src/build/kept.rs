@@ -79,10 +79,7 @@ impl Store {
     pub(super) fn set(&self, name: &str) -> Option<Set> {
         let kept = self.sets.get(name)?;
         Some(Set {
-            kind: match kept.meaning {
-                Meaning::Pods(family, _) => SetKind::Addresses(family),
-                Meaning::Sockets(family, ..) => SetKind::Sockets(family),
-            },
+            kind: kept.meaning.kind(),
             elements: kept.elements.clone(),
         })
     }
@@ -147,6 +144,7 @@ impl Store {
             if let Some((gone, new)) = kept.take() {
                 beyond |= before.max(kept.elements.len()) > self.most;
                 all.push(Elements {
+                    family: kept.meaning.kind().family(),
                     set: name.clone(),
                     gone,
                     new,
@@ -386,6 +384,13 @@ impl Kept {
 }
 
 impl Meaning {
+    fn kind(&self) -> SetKind {
+        match self {
+            Self::Pods(family, _) => SetKind::Addresses(*family),
+            Self::Sockets(family, ..) => SetKind::Sockets(*family),
+        }
+    }
+
     /// What an address of a pod adds to the set.
     fn elements(&self, choice: Choice, template: &Template, address: &IpAddr) -> Vec<Element> {
         let (selected, by_address) = choice;

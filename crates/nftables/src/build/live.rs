@@ -285,7 +285,7 @@ impl Whole {
             Err(why) => {
                 let refused = Refused::Pod(pod.object(), why.clone());
                 self.refused.insert(refused);
-                Some(base::DENY.to_owned())
+                Some(base::deny(Family::of(&address)))
             }
         };
         if let Some(chain) = chain {
@@ -308,7 +308,7 @@ impl Whole {
         let why = format!("its address {address} is also that of pod {other}");
         self.refused.insert(Refused::Pod(pod.object(), why));
         for direction in DIRECTIONS {
-            self.put(direction, address, base::DENY.to_owned());
+            self.put(direction, address, base::deny(Family::of(&address)));
         }
     }
 

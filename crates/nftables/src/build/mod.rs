@@ -15,7 +15,7 @@ mod sets;
 mod signature;
 
 use crate::model::{Family, Map, Ruleset, Side};
-pub use base::DENY;
+pub use base::{deny, is_deny};
 use ipnet::IpNet;
 pub use live::{Change, Live};
 use palisade_netmodel::{Direction, ObjectRef, Pod, Subject, World};
@@ -35,7 +35,7 @@ pub struct Node {
 /// What can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The table's name: letters, digits and `_`.
+    /// The name of the tables: letters, digits and `_`.
     pub table: String,
     /// The bit of connection marks that says "permission was taken away".
     pub revoked: u32,

@@ -100,14 +100,14 @@ impl<'w> Sets<'w> {
         self.store.ensure(name, self.cluster, meaning)
     }
 
-    pub(super) fn ports(&mut self, ports: &PortSet) -> Result<String, String> {
-        let name = name("ports", ports);
+    pub(super) fn ports(&mut self, ports: &PortSet, family: Family) -> Result<String, String> {
+        let name = name(&format!("ports{}", family.digit()), ports);
         let ranges = |protocol: Protocol| {
             let ranges = ports.ranges(protocol).iter();
             ranges.map(move |(first, last)| Element::Ports(protocol, *first, *last))
         };
         let all = Protocol::ALL.into_iter().flat_map(ranges).collect();
-        self.add(&name, SetKind::Ports, all)?;
+        self.add(&name, SetKind::Ports(family), all)?;
         Ok(name)
     }
 

@@ -24,7 +24,6 @@ const EXPR_NAME: u16 = 1;
 const EXPR_DATA: u16 = 2;
 
 const META_L4PROTO: u32 = 16;
-const META_NFPROTO: u32 = 15;
 const CT_STATE: u32 = 0;
 const CT_MARK: u32 = 3;
 const STATE_ESTABLISHED_RELATED: u32 = 0x2 | 0x4;
@@ -37,11 +36,11 @@ const CMP_LTE: u32 = 3;
 const CMP_GTE: u32 = 5;
 const LOOKUP_INVERT: u32 = 1;
 const REJECT_TCP_RESET: u32 = 1;
-const REJECT_ICMPX: u32 = 2;
-const ICMPX_ADMIN_PROHIBITED: u8 = 3;
+const REJECT_UNREACHABLE: u32 = 0;
+/// Codes of "destination unreachable" (`ICMP_PKT_FILTERED`, `ICMPV6_ADM_PROHIBITED`).
+const ICMP_ADMIN_PROHIBITED: u8 = 13;
+const ICMPV6_ADMIN_PROHIBITED: u8 = 1;
 const ICMPV6: u8 = 58;
-const NFPROTO_IPV4: u8 = 2;
-const NFPROTO_IPV6: u8 = 10;
 /// FIN, SYN, RST and ACK; SYN.
 const TCP_FLAGS: u8 = 0x17;
 const TCP_SYN: u8 = 0x02;
@@ -84,7 +83,6 @@ pub(super) fn rule(out: &mut Writer, rule: &Rule) {
 
 fn condition(out: &mut Writer, condition: &Match) {
     match condition {
-        Match::Family(family) => self::family(out, *family),
         Match::Marked(mask) => {
             ct(out, CT_MARK);
             any_bit(out, *mask);
@@ -94,7 +92,6 @@ fn condition(out: &mut Writer, condition: &Match) {
             any_bit(out, STATE_ESTABLISHED_RELATED);
         }
         Match::NeighbourDiscovery => {
-            self::family(out, Family::V6);
             meta(out, META_L4PROTO, REGISTER);
             compare(out, CMP_EQ, &[ICMPV6]);
             payload(out, TRANSPORT_HEADER, 0, 1, REGISTER);
@@ -115,7 +112,6 @@ fn condition(out: &mut Writer, condition: &Match) {
             set,
             not,
         } => {
-            self::family(out, *family);
             address(out, *family, *side);
             lookup(out, set, *not);
         }
@@ -136,7 +132,6 @@ fn condition(out: &mut Writer, condition: &Match) {
             lookup(out, set, false);
         }
         Match::Socket(family, set) => {
-            self::family(out, *family);
             address(out, *family, Side::Destination);
             // The address fills one 32-bit register or four.
             let next = match family {
@@ -164,9 +159,15 @@ fn conclude(out: &mut Writer, verdict: &Verdict) {
         Verdict::Jump(chain) => immediate(JUMP, Some(chain)),
         Verdict::Goto(chain) => immediate(GOTO, Some(chain)),
         Verdict::Reset => reject(out, REJECT_TCP_RESET, 0),
-        Verdict::Reject => reject(out, REJECT_ICMPX, ICMPX_ADMIN_PROHIBITED),
+        Verdict::Reject(family) => reject(
+            out,
+            REJECT_UNREACHABLE,
+            match family {
+                Family::V4 => ICMP_ADMIN_PROHIBITED,
+                Family::V6 => ICMPV6_ADMIN_PROHIBITED,
+            },
+        ),
         Verdict::Dispatch { side, family, map } => {
-            self::family(out, *family);
             address(out, *family, *side);
             expression(out, "lookup", |out| {
                 out.text(1, map);
@@ -208,15 +209,6 @@ fn expression(out: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
         out.text(EXPR_NAME, name);
         out.nested(EXPR_DATA, data);
     });
-}
-
-fn family(out: &mut Writer, family: Family) {
-    meta(out, META_NFPROTO, REGISTER);
-    let number = match family {
-        Family::V4 => NFPROTO_IPV4,
-        Family::V6 => NFPROTO_IPV6,
-    };
-    compare(out, CMP_EQ, &[number]);
 }
 
 fn l4(out: &mut Writer, protocol: Protocol) {

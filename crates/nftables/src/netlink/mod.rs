@@ -4,7 +4,7 @@
 mod expression;
 
 use crate::model::{Chain, Element, Family, Map, Set, SetKind};
-use crate::update::Operation;
+use crate::update::{Command, Operation};
 use crate::wire::{CREATE, Request, Writer};
 use palisade_netmodel::Protocol;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ pub struct Batch {
 /// Most bytes of elements in a message: the length of an attribute is a 16-bit number.
 const MOST_ELEMENTS: usize = 60_000;
 
-/// The operations as one transaction.
+/// The operations, about either table, as one transaction.
 #[must_use]
 pub fn encode(table: &str, operations: &[Operation<'_>]) -> Batch {
     let mut batch = Encoder {
@@ -30,6 +30,7 @@ pub fn encode(table: &str, operations: &[Operation<'_>]) -> Batch {
         out: Writer::default(),
         operations: Vec::new(),
         current: 0,
+        family: Family::V4,
         set_ids: 0,
     };
     batch.out.0.extend(bracket(BATCH_BEGIN));
@@ -72,6 +73,8 @@ struct Encoder<'t> {
     out: Writer,
     operations: Vec<usize>,
     current: usize,
+    /// Of the table that the current operation is about.
+    family: Family,
     /// Numbers that tell new sets of one transaction apart (`NFTA_SET_ID`).
     set_ids: u32,
 }
@@ -81,8 +84,6 @@ const SUBSYSTEM: u16 = 10;
 /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`.
 const BATCH_BEGIN: u16 = 16;
 const BATCH_END: u16 = 17;
-/// `NFPROTO_INET`.
-const INET: u8 = 1;
 
 // Messages (`enum nf_tables_msg_types`).
 const NEWTABLE: u8 = 0;
@@ -146,25 +147,26 @@ const PRIORITY: i32 = -10;
 
 impl Encoder<'_> {
     fn operation(&mut self, operation: &Operation<'_>) {
-        match operation {
-            Operation::AddTable => self.table_message(NEWTABLE),
-            Operation::AddSet(name, set) => self.add_set(name, set),
-            Operation::AddMap(name, map) => self.add_map(name, map),
-            Operation::AddChain(name, chain) => self.add_chain(name, chain),
-            Operation::AddRules(name, rules) => {
+        self.family = operation.family;
+        match &operation.command {
+            Command::AddTable => self.table_message(NEWTABLE),
+            Command::AddSet(name, set) => self.add_set(name, set),
+            Command::AddMap(name, map) => self.add_map(name, map),
+            Command::AddChain(name, chain) => self.add_chain(name, chain),
+            Command::AddRules(name, rules) => {
                 for rule in *rules {
                     self.send(NEWRULE, RULE_TABLE, (RULE_CHAIN, name), |out| {
                         out.nested(RULE_EXPRESSIONS, |out| expression::rule(out, rule));
                     });
                 }
             }
-            Operation::FlushChain(name) => self.name(DELRULE, RULE_TABLE, (RULE_CHAIN, name)),
-            Operation::FlushElements(name) => {
+            Command::FlushChain(name) => self.name(DELRULE, RULE_TABLE, (RULE_CHAIN, name)),
+            Command::FlushElements(name) => {
                 self.name(DELSETELEM, ELEM_LIST_TABLE, (ELEM_LIST_SET, name));
             }
-            Operation::AddElements(name, all) => self.list(NEWSETELEM, name, all, elements),
-            Operation::DeleteElements(name, all) => self.list(DELSETELEM, name, all, elements),
-            Operation::AddJumps(name, all) => {
+            Command::AddElements(name, all) => self.list(NEWSETELEM, name, all, elements),
+            Command::DeleteElements(name, all) => self.list(DELSETELEM, name, all, elements),
+            Command::AddJumps(name, all) => {
                 self.list(NEWSETELEM, name, all, |out, (address, chain)| {
                     element(out, |out| {
                         key(out, ELEM_KEY, &octets(address));
@@ -174,14 +176,14 @@ impl Encoder<'_> {
                     });
                 });
             }
-            Operation::DeleteJumps(name, all) => {
+            Command::DeleteJumps(name, all) => {
                 self.list(DELSETELEM, name, all, |out, (address, _)| {
                     element(out, |out| key(out, ELEM_KEY, &octets(address)));
                 });
             }
-            Operation::DeleteChain(name) => self.name(DELCHAIN, CHAIN_TABLE, (CHAIN_NAME, name)),
-            Operation::DeleteSet(name) => self.name(DELSET, SET_TABLE, (SET_NAME, name)),
-            Operation::DeleteTable => self.table_message(DELTABLE),
+            Command::DeleteChain(name) => self.name(DELCHAIN, CHAIN_TABLE, (CHAIN_NAME, name)),
+            Command::DeleteSet(name) => self.name(DELSET, SET_TABLE, (SET_NAME, name)),
+            Command::DeleteTable => self.table_message(DELTABLE),
         }
     }
 
@@ -191,7 +193,7 @@ impl Encoder<'_> {
             kind: SUBSYSTEM << 8 | u16::from(kind),
             flags: CREATE,
             sequence: u32::try_from(self.operations.len()).unwrap_or(u32::MAX),
-            family: INET,
+            family: self.family.nfproto(),
             resource: 0,
         }
     }
@@ -226,14 +228,14 @@ impl Encoder<'_> {
     fn add_set(&mut self, name: &str, set: &Set) {
         let layout = Layout::of(set.kind);
         let mut flags = 0;
-        if matches!(set.kind, SetKind::Networks(_) | SetKind::Ports) {
+        if matches!(set.kind, SetKind::Networks(_) | SetKind::Ports(_)) {
             flags |= SET_INTERVAL;
         }
-        if set.kind == SetKind::Ports {
+        if matches!(set.kind, SetKind::Ports(_)) {
             flags |= SET_CONCAT;
         }
         self.set(name, flags, &layout, |out| {
-            if set.kind == SetKind::Ports {
+            if matches!(set.kind, SetKind::Ports(_)) {
                 out.nested(SET_DESC, |out| {
                     out.nested(SET_DESC_CONCAT, |out| {
                         for len in &layout.fields {
@@ -323,7 +325,7 @@ impl Layout {
         let port = [(TYPE_INET_PROTOCOL, 1), (TYPE_INET_SERVICE, 2)];
         let fields: Vec<(u32, u32)> = match kind {
             SetKind::Addresses(family) | SetKind::Networks(family) => vec![address(family)],
-            SetKind::Ports => port.to_vec(),
+            SetKind::Ports(_) => port.to_vec(),
             SetKind::Sockets(family) => [&[address(family)][..], &port].concat(),
         };
         Self {

@@ -1,6 +1,6 @@
 //! Text and netlink are two spellings of one ruleset: the kernel shows the same table for both.
 
-use crate::support::{bare_nodes, nft, with_rights, worlds};
+use crate::support::{bare_nodes, nft, tables, with_rights, worlds};
 use palisade_agent::Kernel;
 use palisade_netmodel::World;
 use palisade_nftables::{Node, Present, Ruleset, Settings, Update, build, script};
@@ -30,7 +30,7 @@ fn text_and_netlink_give_the_same_table() {
                 nft(&lab, nodes[0], &["-f", "-"], &script("palisade", step));
             }
             kernel.update(&update).unwrap();
-            let list = |node| nft(&lab, node, &["list", "table", "inet", "palisade"], "");
+            let list = |node| tables(&lab, node);
             let (text, netlink) = (list(nodes[0]), list(nodes[1]));
             assert_eq!(text, netlink, "{ruleset}");
             rules += ruleset.size().0;
@@ -60,18 +60,19 @@ fn a_table_can_be_read_back_and_mended() {
             let present = kernel.present().unwrap();
             let update: Update<'_> = ruleset.update_from_names(&present);
             kernel.update(&update).unwrap();
-            let list = |node| nft(&lab, node, &["list", "table", "inet", "palisade"], "");
+            let list = |node| tables(&lab, node);
             let (text, netlink) = (list(nodes[0]), list(nodes[1]));
             assert_eq!(sorted(&text), sorted(&netlink), "{ruleset}");
         }
     });
 }
 
-/// The objects of a table by name: the kernel lists them in the order in which they came.
-fn sorted(table: &str) -> Vec<&str> {
-    let objects = table.split_once('\n').map_or(table, |(_, objects)| objects);
-    let mut objects: Vec<&str> = objects
-        .split("\n\n")
+/// The objects of tables by name: the kernel lists them in the order in which they came.
+fn sorted(tables: &str) -> Vec<&str> {
+    let objects = |table| str::split_once(table, '\n').map_or(table, |(_, objects)| objects);
+    let tables = tables.split("\n}\ntable ").map(objects);
+    let mut objects: Vec<&str> = tables
+        .flat_map(|objects| objects.split("\n\n"))
         .map(|o| o.trim().trim_end_matches("\n}"))
         .collect();
     objects.sort_unstable();

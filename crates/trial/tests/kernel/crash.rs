@@ -1,7 +1,7 @@
 //! An agent that is killed leaves what it enforced in force, and the next one goes on from there.
 
 use crate::small::{floods, one_node, small, variant};
-use crate::support::{nft, random, with_rights};
+use crate::support::{random, tables, with_rights};
 use palisade_agent::Enforcer;
 use palisade_netlab::{Expected, Flood, Lab};
 use palisade_netmodel::World;
@@ -62,12 +62,7 @@ fn a_killed_agent_leaves_nothing_open() {
             .unwrap();
         assert!(next.enforce(&located, &node).unwrap().filled_anew);
         let list = |trial: &Trial| {
-            let text = nft(
-                &trial.lab,
-                trial.nodes[0],
-                &["list", "table", "inet", "palisade"],
-                "",
-            );
+            let text = tables(&trial.lab, trial.nodes[0]);
             let mut lines: Vec<String> = text.lines().map(|l| l.trim().to_owned()).collect();
             lines.retain(|line| !line.starts_with("counter"));
             lines.sort();

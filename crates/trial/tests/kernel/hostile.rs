@@ -1,7 +1,7 @@
 //! Whatever the names are, a ruleset has exactly the objects that are meant, and nft reads it.
 
 use crate::small::small;
-use crate::support::{bare_nodes, nft, random, with_rights};
+use crate::support::{bare_nodes, nft, random, tables, with_rights};
 use palisade_agent::Enforcer;
 use palisade_netmodel::{
     AddressSet, Labels, NamedPort, NamespaceMatch, NetworkPolicy, ObjectRef, Origin, Peer,
@@ -31,8 +31,8 @@ fn name() -> impl Strategy<Value = String> {
         "$x",
         "deny",
         "cut",
-        "v4",
-        "table inet palisade {",
+        "forward4",
+        "table ip palisade {",
         "elements = { 0.0.0.0/0 }",
         "\u{0}",
         "日本語",
@@ -124,11 +124,11 @@ fn hostile_names_are_names() {
             nft(&lab, nodes[1], &["-c", "-f", "-"], &text);
             assert_eq!(built.refused, [], "{text}");
             enforcer.enforce(&world, &node).unwrap();
-            let tables = nft(&lab, nodes[0], &["list", "tables"], "");
-            assert_eq!(tables, "table inet palisade\n");
+            let all = nft(&lab, nodes[0], &["list", "tables"], "");
+            assert_eq!(all, "table ip palisade\ntable ip6 palisade\n");
             // The kernel holds the objects of the model by their names, and no others.
             assert!(enforcer.is_intact());
-            let listed = nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+            let listed = tables(&lab, nodes[0]);
             let count = |word: &str| {
                 listed
                     .lines()

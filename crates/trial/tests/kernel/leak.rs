@@ -59,7 +59,10 @@ fn a_replaced_table_leaks() {
         let mut trial = one_node(&base);
         trial.enforce(&base).unwrap();
         let table = trial.enforcers[0].applied().unwrap().to_string();
-        let replace = format!("add table inet palisade\ndelete table inet palisade\n{table}");
+        let replace = format!(
+            "add table ip palisade\ndelete table ip palisade\n\
+             add table ip6 palisade\ndelete table ip6 palisade\n{table}"
+        );
         let floods = floods(&trial);
         let (begun, node) = (Instant::now(), trial.nodes[0]);
         let mut all = (0, 0);

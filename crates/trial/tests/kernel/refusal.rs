@@ -1,9 +1,11 @@
 //! Rules that the kernel does not take close the pods that they are for, and nobody else.
 
-use crate::support::{bare_nodes, nft, with_rights};
+use crate::support::{bare_nodes, nft, tables, with_rights};
 use palisade_agent::{Enforcer, Kernel, Texts, Wanted, own};
 use palisade_netmodel::World;
-use palisade_nftables::{Built, Node, Operation, Refused, Rule, Settings, Verdict, build};
+use palisade_nftables::{
+    Built, Command, Family, Node, Operation, Refused, Rule, Settings, Verdict, build,
+};
 
 /// Pods, each selected by a policy of its own.
 fn world(pods: u8) -> World {
@@ -61,7 +63,7 @@ fn rules_that_the_kernel_does_not_take_close_their_own_pods() {
                 addresses: vec!["192.168.0.1".parse().unwrap()],
                 pod_networks: Vec::new(),
             };
-            let list = || nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+            let list = || tables(&lab, nodes[0]);
             // From nothing, after a good one, and after one with other culprits.
             for bad in [&[2, 7][..], &[], &[3], &[3, 4, 9]] {
                 let report = enforcer
@@ -129,7 +131,7 @@ fn elements_are_followed_and_a_table_that_differs_is_filled_anew() {
             let (lab, nodes) = bare_nodes(1);
             let open = || Enforcer::new(Settings::default());
             let mut enforcer = lab.inside(nodes[0], open).unwrap().unwrap();
-            let list = || nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+            let list = || tables(&lab, nodes[0]);
             let (mut texts, mut wanted) = (Texts::default(), Wanted::new(Settings::default()));
             let mut clients = |enforcer: &mut Enforcer, there: &[u8]| {
                 texts.put("peers", Ok(PEERS.to_owned()));
@@ -157,7 +159,7 @@ fn elements_are_followed_and_a_table_that_differs_is_filled_anew() {
             // Somebody takes an element out, which then cannot go.
             let mut names = enforcer.applied().unwrap().sets.keys();
             let set = names.find(|name| name.starts_with("pods4")).unwrap();
-            let words = ["delete", "element", "inet", "palisade", set, "{ 10.1.0.2 }"];
+            let words = ["delete", "element", "ip", "palisade", set, "{ 10.1.0.2 }"];
             nft(&lab, nodes[0], &words, "");
             assert_eq!(clients(&mut enforcer, &[4]), (false, true));
             assert_eq!(clients(&mut enforcer, &[]), (true, false));
@@ -176,20 +178,21 @@ fn a_question_to_the_kernel_changes_nothing() {
             .inside(nodes[0], || Kernel::open("palisade"))
             .unwrap()
             .unwrap();
-        let good = [Operation::AddTable];
+        let of = |command| Operation::new(Family::V6, command);
+        let good = [of(Command::AddTable)];
         assert_eq!(kernel.check(&good), Ok(()));
         assert!(
             kernel
-                .check(&[Operation::AddTable, Operation::FlushChain("nowhere")])
+                .check(&[of(Command::AddTable), of(Command::FlushChain("nowhere"))])
                 .is_err()
         );
-        assert!(kernel.check(&[Operation::DeleteSet("nothing")]).is_err());
-        let tables = || nft(&lab, nodes[0], &["list", "tables"], "");
-        assert_eq!(tables(), "");
+        assert!(kernel.check(&[of(Command::DeleteSet("nothing"))]).is_err());
+        let all = || nft(&lab, nodes[0], &["list", "tables"], "");
+        assert_eq!(all(), "");
         kernel.commit(&good).unwrap();
-        assert_eq!(kernel.check(&[Operation::DeleteTable]), Ok(()));
-        assert!(tables().contains("palisade"));
+        assert_eq!(kernel.check(&[of(Command::DeleteTable)]), Ok(()));
+        assert!(all().contains("palisade"));
         kernel.remove().unwrap();
-        assert_eq!(tables(), "");
+        assert_eq!(all(), "");
     });
 }

@@ -1,7 +1,7 @@
 //! A connection ends when its permission goes, and only then, even if the server pushes and the client says nothing.
 
 use crate::small::{one_node, small};
-use crate::support::{bare_nodes, nft, with_rights};
+use crate::support::{bare_nodes, nft, tables, with_rights};
 use palisade_agent::{Conntrack, Enforcer, InForce, Keeper, Log, Revoker, Shared};
 use palisade_netlab::{Stream, StreamState};
 use palisade_netmodel::{Protocol, World};
@@ -135,7 +135,7 @@ fn an_update_is_enforced_while_a_revocation_runs() {
                 keeper.texts.put("all", Ok(manifests(port)));
                 keeper.turn();
                 assert!(!keeper.is_held());
-                let table = nft(&lab, nodes[0], &["list", "table", "inet", "palisade"], "");
+                let table = tables(&lab, nodes[0]);
                 assert!(table.contains(&format!("tcp dport {port} ")), "{table}");
             };
             let next = || begins.recv_timeout(Duration::from_secs(30)).unwrap();
@@ -194,7 +194,7 @@ fn a_refused_policy_set_stops_no_revocation() {
             assert!(next().0.contains("tcp dport 81 "));
             assert!(turn(manifests(82)));
             // The set of known pods has a name of its own, and somebody took it for something else.
-            let name = ["inet", "palisade", "known4"];
+            let name = ["ip", "palisade", "known4"];
             let add = [&["add", "set"], &name[..], &["{ type inet_service; }"]].concat();
             nft(&lab, nodes[0], &add, "");
             let networks = "spec: {podCIDRs: [10.0.0.0/24]}\nstatus: {addresses";

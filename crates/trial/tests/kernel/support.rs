@@ -30,6 +30,13 @@ pub(crate) fn nft(lab: &Lab, node: HostId, arguments: &[&str], input: &str) -> S
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What nft lists of our tables.
+#[track_caller]
+pub(crate) fn tables(lab: &Lab, node: HostId) -> String {
+    let list = |family| nft(lab, node, &["list", "table", family, "palisade"], "");
+    ["ip", "ip6"].map(list).concat()
+}
+
 /// Random values, other ones in each run; the seed is printed.
 pub(crate) fn random<T: std::fmt::Debug>(
     strategy: impl Strategy<Value = T>,
