@@ -9,8 +9,10 @@
 //! * everything about the classes that are new, as an end of either kind.
 //!
 //! The sets are what is suspect; what is said of a pair is worked out when it is asked for, since the policies
-//! of the other end may refuse what one end lets pass. Cost of an edit: what [`Live`] looks at, and the
-//! grants of the classes that changed; of a question: the suspect pairs, up to the first that counts.
+//! of the other end may refuse what one end lets pass. Where both ends are claimed, more passes only if both let more
+//! pass, so only such pairs are asked about. Cost of an edit: what [`Live`] looks at, and the
+//! grants of the classes that changed; of a question: a few operations on the set of peers of each subject that is
+//! suspect, and the suspect pairs, up to the first that counts.
 //!
 //! The labels of a namespace change who belongs to which list for its classes alone: only pairs of which a claim
 //! or a grant says something else then are judged again.
@@ -60,6 +62,8 @@ pub struct Standing {
 struct Side {
     /// Lists of the pods that are claimed.
     claims: RoaringBitmap,
+    /// Their classes: what of theirs is not in `more` is granted.
+    claimed: RoaringBitmap,
     more: BTreeMap<u32, RoaringBitmap>,
     less: BTreeMap<u32, RoaringBitmap>,
     /// Claimed classes that let something pass for peers that no list means.
@@ -80,6 +84,7 @@ impl Side {
             });
         }
         self.broad.remove(id);
+        self.claimed.remove(id);
     }
 }
 
@@ -135,7 +140,7 @@ impl Standing {
         // A new cell is judged by those who let everybody pass now.
         if let Some(name) = policies_of {
             for id in &self.live.residents(&name) {
-                self.find_breadth(id);
+                self.find_claims(id);
             }
         }
         self.enter(&touched);

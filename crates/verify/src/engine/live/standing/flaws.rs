@@ -5,6 +5,7 @@ use crate::engine::EndpointId;
 use crate::engine::live::Live;
 use palisade_diagnostics::Verdict;
 use palisade_netmodel::{Direction, PortSet};
+use roaring::RoaringBitmap;
 
 /// A difference between what passes and what is declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(super) struct Suspect {
     subject: u32,
     peer: u32,
 }
+
+const SIDES: [Direction; 2] = [Direction::Ingress, Direction::Egress];
 
 impl Standing {
     /// Whether connections are as declared; unknown where a pod with a proxy of the mesh has come. Cost: the suspect
@@ -66,19 +69,47 @@ impl Standing {
         self.suspects().flat_map(|suspect| self.judged(suspect))
     }
 
+    /// Those for whom less passes first: of them one end is enough to be right.
     fn suspects(&self) -> impl Iterator<Item = Suspect> {
-        let sides = [Direction::Ingress, Direction::Egress];
-        sides.into_iter().flat_map(move |direction| {
-            [false, true].into_iter().flat_map(move |less| {
-                let pairs = self.side(direction).suspects(less).iter();
-                let pairs = pairs.flat_map(|(s, peers)| peers.iter().map(move |peer| (*s, peer)));
-                pairs.map(move |(subject, peer)| Suspect {
-                    less,
-                    direction,
-                    subject,
-                    peer,
-                })
-            })
+        let less = SIDES.into_iter().flat_map(|direction| {
+            let pairs = self.side(direction).less.iter();
+            let pairs = pairs.flat_map(|(s, peers)| peers.iter().map(move |peer| (*s, peer)));
+            pairs.map(move |pair| (true, direction, pair))
+        });
+        let more = SIDES.into_iter().flat_map(|direction| {
+            let pairs = self.more(direction);
+            pairs.map(move |pair| (false, direction, pair))
+        });
+        let suspect = |(less, direction, (subject, peer))| Suspect {
+            less,
+            direction,
+            subject,
+            peer,
+        };
+        less.chain(more).map(suspect)
+    }
+
+    /// Subjects and peers for whom more passes than is granted, unless the peer's policies refuse it for certain: it
+    /// is claimed, and lets nothing pass for the subject that is not granted. Where both let more pass, the destination
+    /// is the subject, so that each pair is named once.
+    fn more(&self, direction: Direction) -> impl Iterator<Item = (u32, u32)> {
+        let other = match direction {
+            Direction::Ingress => &self.egress,
+            Direction::Egress => &self.ingress,
+        };
+        let open: RoaringBitmap = other.more.keys().copied().collect();
+        let subjects = self.side(direction).more.iter();
+        subjects.flat_map(move |(subject, peers)| {
+            let mut left = peers - &other.claimed;
+            if direction == Direction::Ingress {
+                let both = peers & &other.claimed & &open;
+                let agrees = |peer: &u32| {
+                    let more = other.more.get(peer);
+                    more.is_some_and(|more| more.contains(*subject))
+                };
+                left.extend(both.iter().filter(agrees));
+            }
+            left.into_iter().map(move |peer| (*subject, peer))
         })
     }
 

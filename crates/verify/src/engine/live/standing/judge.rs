@@ -24,7 +24,7 @@ impl Standing {
         for direction in [Direction::Ingress, Direction::Egress] {
             self.judge_all(direction, id, None);
         }
-        self.find_breadth(id);
+        self.find_claims(id);
     }
 
     /// Judges what the policies of a class let pass for some peers, or for all.
@@ -48,14 +48,18 @@ impl Standing {
         self.judge(direction, subject, &rest, &Passage::nothing());
     }
 
-    pub(super) fn find_breadth(&mut self, id: u32) {
+    /// Finds out whether a class is claimed, and whether it lets everybody pass then.
+    pub(super) fn find_claims(&mut self, id: u32) {
         for direction in [Direction::Ingress, Direction::Egress] {
-            let broad = self.is_claimed(direction, id) && self.live.is_broad(direction, id);
+            let claimed = self.is_claimed(direction, id);
+            let broad = claimed && self.live.is_broad(direction, id);
             let side = self.side_mut(direction);
-            if broad {
-                side.broad.insert(id);
-            } else {
-                side.broad.remove(id);
+            for (set, is) in [(&mut side.claimed, claimed), (&mut side.broad, broad)] {
+                if is {
+                    set.insert(id);
+                } else {
+                    set.remove(id);
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ impl Standing {
         let claims = &self.ingress.claims | &self.egress.claims;
         for (_, classes) in turned.iter().filter(|(list, _)| claims.contains(**list)) {
             for class in classes {
-                self.find_breadth(class);
+                self.find_claims(class);
             }
         }
     }
