@@ -23,6 +23,8 @@ pub struct Enforcer {
     in_force: Option<Arc<Set>>,
     /// Whether that is all that the kernel's table has: not after a failure.
     exact: bool,
+    /// The generation of the kernel's rules when it was seen to have what was left there.
+    intact: Option<u32>,
     revoker: Option<Revoker>,
 }
 
@@ -73,6 +75,7 @@ impl Enforcer {
             settings,
             in_force: None,
             exact: false,
+            intact: None,
             revoker: None,
         })
     }
@@ -109,14 +112,26 @@ impl Enforcer {
         set.map_or_else(BTreeMap::new, |set| set.denials.clone())
     }
 
-    /// Whether the kernel's table has the objects that were left there, by name; also if the kernel does not say.
+    /// Whether the kernel's tables have the objects that were left there, by name; also if the kernel does not say.
+    /// They are listed only if somebody changed rules since the last time, of whatever table: all those of a node are
+    /// many.
     #[must_use]
-    pub fn is_intact(&self) -> bool {
-        let applied = self.applied().filter(|_| self.exact);
-        let (Some(applied), Ok(present)) = (applied, self.kernel.present()) else {
+    pub fn is_intact(&mut self) -> bool {
+        let Some(applied) = self.applied().filter(|_| self.exact) else {
             return true;
         };
-        present == applied.names()
+        let Ok(generation) = self.kernel.generation() else {
+            return true;
+        };
+        if self.intact == Some(generation) {
+            return true;
+        }
+        let Ok(present) = self.kernel.present() else {
+            return true;
+        };
+        let intact = present == applied.names();
+        self.intact = Some(generation).filter(|_| intact);
+        intact
     }
 
     /// Takes the table for one whose content is not known: the next policy set fills it anew.

@@ -4,6 +4,7 @@ use crate::socket::Socket;
 use nix::errno::Errno;
 use palisade_nftables::wire::{DUMP, Message, Request};
 use palisade_nftables::{Batch, Command, Family, Operation, Present, Update, encode};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The tables of a name, one for each family, of this thread's network namespace.
@@ -156,9 +157,26 @@ impl Kernel {
     /// # Errors
     ///
     /// If the kernel does not say.
-    pub fn tables(&self) -> Result<Vec<String>, Error> {
+    pub fn tables(&self) -> Result<BTreeSet<String>, Error> {
         let name = |message: Message<'_>| message.attributes().text(1).map(str::to_owned);
-        self.socket.list(&dump(1, ANY), "listing tables", name)
+        let all = self.socket.list(&dump(1, ANY), "listing tables", name)?;
+        Ok(all.into_iter().collect())
+    }
+
+    /// The number of this network namespace's rules, of whatever program: each transaction makes it another one.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say.
+    pub fn generation(&self) -> Result<u32, Error> {
+        const GET: u8 = 16;
+        const NUMBER: u16 = 1;
+        let number = |message: Message<'_>| {
+            let number = message.attributes().array(NUMBER);
+            number.map(u32::from_be_bytes)
+        };
+        let answer = self.socket.answer(&request(GET, ANY, 0), number);
+        answer.map_err(|cause| Error::new("asking for the generation of rules", cause))
     }
 
     fn names(&self, listing: &Listing, family: Family) -> Result<Vec<String>, Error> {
@@ -188,10 +206,14 @@ const ANY: u8 = 0;
 
 /// A request to list all objects of a kind, of the tables of a family.
 fn dump(message: u8, family: u8) -> Vec<u8> {
+    request(message, family, DUMP)
+}
+
+fn request(message: u8, family: u8, flags: u16) -> Vec<u8> {
     const SUBSYSTEM: u8 = 10;
     let request = Request {
         kind: u16::from_be_bytes([SUBSYSTEM, message]),
-        flags: DUMP,
+        flags,
         sequence: 0,
         family,
         resource: 0,

@@ -74,6 +74,31 @@ impl Socket {
         }
     }
 
+    /// Asks for one thing, and gives what the first message says that says something.
+    pub(crate) fn answer<T>(
+        &self,
+        request: &[u8],
+        read: impl Fn(Message<'_>) -> Option<T>,
+    ) -> Result<T, Errno> {
+        self.drain();
+        self.write(request)?;
+        let mut room = vec![0; ROOM];
+        loop {
+            let length = recv(self.socket.as_raw_fd(), &mut room, MsgFlags::empty())?;
+            for message in Messages(room.get(..length).unwrap_or_default()) {
+                match message.error() {
+                    Some((_, 0)) => {}
+                    Some((_, code)) => return Err(Errno::from_raw(code.wrapping_neg())),
+                    None => {
+                        if let Some(answer) = read(message) {
+                            return Ok(answer);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Asks for a listing, and gives what each message of it says. Begins anew if something changed meanwhile.
     pub(crate) fn list<T>(
         &self,

@@ -170,6 +170,47 @@ fn elements_are_followed_and_a_table_that_differs_is_filled_anew() {
     );
 }
 
+/// Whatever is there too much or too little, in either table, is noticed; what others do in theirs is not.
+#[test]
+fn names_that_somebody_changed_are_noticed() {
+    with_rights("refusal::names_that_somebody_changed_are_noticed", || {
+        let (lab, nodes) = bare_nodes(1);
+        let open = || Enforcer::new(Settings::default());
+        let mut enforcer = lab.inside(nodes[0], open).unwrap().unwrap();
+        let node = Node {
+            addresses: vec!["192.168.0.1".parse().unwrap()],
+            pod_networks: Vec::new(),
+        };
+        enforcer.enforce(&world(3), &node).unwrap();
+        for _ in 0..2 {
+            assert!(enforcer.is_intact());
+        }
+        let mut change = |verb: &str, what: &str, intact: bool| {
+            let words: Vec<&str> = [verb].into_iter().chain(what.split(' ')).collect();
+            nft(&lab, nodes[0], &words, "");
+            for _ in 0..2 {
+                assert_eq!(enforcer.is_intact(), intact, "{verb} {what}");
+            }
+        };
+        for family in ["ip", "ip6"] {
+            for what in ["chain", "set"] {
+                let form = if what == "set" { " { type mark; }" } else { "" };
+                let name = format!("{what} {family} palisade other");
+                change("add", &format!("{name}{form}"), false);
+                change("delete", &name, true);
+            }
+            let other = format!("table {family} other");
+            change("add", &other, true);
+            change("add", &format!("chain {family} other forward4"), true);
+            change("delete", &other, true);
+        }
+        change("delete", "table ip6 palisade", false);
+        enforcer.distrust();
+        assert!(enforcer.enforce(&world(3), &node).unwrap().filled_anew);
+        assert!(enforcer.is_intact());
+    });
+}
+
 #[test]
 fn a_question_to_the_kernel_changes_nothing() {
     with_rights("refusal::a_question_to_the_kernel_changes_nothing", || {
