@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod codes;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod forgotten;
 #[cfg(test)]
 mod layering;
