@@ -1,6 +1,5 @@
 //! Scenarios, generators and the contract that every engine meets (tests only).
 
-mod administrators;
 pub mod ambient;
 #[cfg(feature = "apiserver")]
 pub mod apiserver;

@@ -1,6 +1,6 @@
 //! Random policies of administrators, of every kind, as the API server would accept them, and nodes.
 
-use crate::worlds::{NAMESPACES, address, labels, net, port, port_name, protocol, selector};
+use super::alphabet::{NAMESPACES, address, labels, net, port, port_name, protocol, selector};
 use palisade_netmodel::{
     AdminAction, AdminKind, AdminPeer, AdminPolicy, AdminPort, AdminRule, LabelRequirement,
     NamespacedPods, Node, ObjectRef, Operator, Origin, Selector, SmolStr, Tier,
