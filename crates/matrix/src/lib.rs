@@ -2,7 +2,7 @@
 //!
 //! [`parse`] reads a matrix, [`resolve`] closes it for one [`Choice`], [`resolutions`] lists the choices
 //! there are, [`format`] is its one layout, [`schema`] its JSON Schema. The shape of the language is one
-//! table, `shape.rs`.
+//! table, `shape/`.
 
 mod check;
 mod format;
