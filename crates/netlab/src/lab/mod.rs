@@ -1,21 +1,27 @@
 //! The lab: it makes what a plan says, and owns it.
 
+mod underlay;
+mod wires;
+
 use crate::error::{Error, Result};
-use crate::namespace::{Namespace, sysctl};
-use crate::netlink::{BRIDGE, End, Hop, Mac, Message, Netlink, OWN, Scope, everywhere, only};
-use crate::plan::{
-    HostKind, Layout, Plan, bridge_addresses, gateways, node_addresses, pod_addresses, pod_ranges,
-    service_ranges, underlay, whole,
-};
+use crate::namespace::Namespace;
+use crate::netlink::{BRIDGE, End, Message, Netlink, OWN};
+use crate::plan::{HostKind, Layout, Plan, node_addresses, pod_addresses};
 use crate::responder::Responder;
 use crate::socket::raise_file_limit;
 use palisade_netmodel::Protocol;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use underlay::{Underlay, on_underlay, underlay_neighbours};
+use wires::{
+    bridged, host_routes, index, mac, of_node, prepare_pod, prepare_router, routed, to_pods,
+    wait_for_links,
+};
+
+pub(crate) use wires::inner_mac;
 
 /// Which host of a lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,8 +104,6 @@ struct Node {
 
 /// The first interface of a node to a pod, and of the underlay to a host.
 const FIRST: usize = 1_000;
-/// How long links may take to come up.
-const LINKS: Duration = Duration::from_secs(30);
 
 impl Lab {
     /// Makes everything that the plan says.
@@ -264,43 +268,8 @@ impl Lab {
         prepare_router(self.layout)?;
         let netlink = Netlink::open()?;
         self.underlay.attach(port, &namespace)?;
-        let own = node_addresses(number);
-        let mut messages = vec![Message::up(1), Message::up(OWN)];
-        let [gateway, _] = gateways();
-        messages.push(Message::address(1, gateway, whole(gateway), Scope::Link));
-        messages.extend(on_underlay(own));
-        messages.push(link_local(OWN, port));
-        // Where a node's own connection to a Service begins, before it is translated.
-        for (source, range) in own.into_iter().zip(service_ranges()) {
-            let source = Some(source);
-            messages.push(Message::route(range, OWN, &Hop::Direct { source }));
-        }
-        for (other, _) in plan.nodes.iter().enumerate().filter(|(n, _)| *n != number) {
-            messages.extend(to_pods(other));
-        }
-        messages.extend(underlay_neighbours(plan, port));
-        for host in &plan.outside {
-            for (address, own) in [host.v4.into(), host.v6.into()].into_iter().zip(own) {
-                let hop = Hop::Direct { source: Some(own) };
-                messages.push(Message::route(only(address), OWN, &hop));
-            }
-        }
-        if self.layout == Layout::Bridged {
-            let bridge = End {
-                name: "pods",
-                index: BRIDGE,
-                mac: bridge_mac(number),
-            };
-            messages.push(Message::bridge(bridge));
-            messages.push(link_local(BRIDGE, 1));
-            for (address, (_, prefix)) in
-                bridge_addresses(number).into_iter().zip(pod_ranges(number))
-            {
-                messages.push(Message::address(BRIDGE, address, prefix, Scope::Everywhere));
-            }
-        }
-        netlink.send(messages)?;
-        let [v4, v6] = own;
+        netlink.send(of_node(number, port, plan))?;
+        let [v4, v6] = node_addresses(number);
         let id = self.insert(Host {
             name: name.to_owned(),
             kind: HostKind::Node,
@@ -407,218 +376,10 @@ impl Lab {
     }
 }
 
-/// The bridge between nodes and outside hosts, in a namespace of its own, which its socket keeps alive.
-#[derive(Debug)]
-struct Underlay {
-    netlink: Netlink,
-}
-
-impl Underlay {
-    fn make() -> Result<Self> {
-        let _namespace = Namespace::create_and_enter()?;
-        // There are no rules here. Kernels without bridge filtering have no such variable.
-        for variable in ["iptables", "ip6tables", "arptables"] {
-            sysctl(&format!("bridge/bridge-nf-call-{variable}"), "0").ok();
-        }
-        prepare_pod()?;
-        let netlink = Netlink::open()?;
-        let bridge = End {
-            name: "underlay",
-            index: BRIDGE,
-            mac: mac(5, usize::MAX, 0),
-        };
-        netlink.send(vec![Message::bridge(bridge)])?;
-        Ok(Self { netlink })
-    }
-
-    /// Connects a host.
-    fn attach(&self, port: usize, namespace: &Namespace) -> Result<()> {
-        let here = End {
-            name: &format!("host{port}"),
-            index: index(port),
-            mac: mac(3, port, 0),
-        };
-        let there = End {
-            name: "up0",
-            index: OWN,
-            mac: mac(4, port, 0),
-        };
-        self.netlink.send(vec![
-            Message::veth(here, there, namespace.file()),
-            Message::port(index(port), BRIDGE),
-        ])
-    }
-}
-
-/// Waits until the links of a namespace carry packets: a few milliseconds after their making.
-fn wait_for_links(netlink: &Netlink) -> Result<()> {
-    let begun = Instant::now();
-    while !netlink.carries()? {
-        if begun.elapsed() > LINKS {
-            return Err(Error::because("waiting for links", "they do not come up"));
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Ok(())
-}
-
 /// Runs a job on a thread that ends with it, since it goes from namespace to namespace.
 fn away<T: Send>(job: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let job = scope.spawn(job);
         job.join().unwrap_or_else(|panic| resume_unwind(panic))
     })
-}
-
-fn index(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// A hardware address of our own, by what the interface is for.
-fn mac(purpose: u8, node: usize, place: usize) -> Mac {
-    let bytes = |n: usize| u16::try_from(n).unwrap_or(u16::MAX).to_be_bytes();
-    let ([a, b], [c, d]) = (bytes(node), bytes(place));
-    [2, purpose, a, b, c, d]
-}
-
-/// That of a pod's interface, inside of it.
-pub(crate) fn inner_mac(node: usize, place: usize) -> Mac {
-    mac(2, node, place)
-}
-
-/// That of a node's bridge.
-fn bridge_mac(node: usize) -> Mac {
-    mac(5, node, 0)
-}
-
-/// No waiting for addresses, and no link-local ones that nobody asked for.
-fn prepare_pod() -> Result<()> {
-    sysctl("ipv6/conf/default/addr_gen_mode", "1")?;
-    sysctl("ipv6/conf/default/accept_dad", "0")?;
-    sysctl("ipv6/conf/default/accept_ra", "0")
-}
-
-/// What a node of a cluster does: forward, and filter what passes its bridge. No limit for ICMP errors: the answers
-/// of thousands of probes are wanted.
-fn prepare_router(layout: Layout) -> Result<()> {
-    prepare_pod()?;
-    for (name, value) in [
-        ("ipv4/ip_forward", "1"),
-        ("ipv6/conf/all/forwarding", "1"),
-        ("ipv4/conf/all/rp_filter", "0"),
-        ("ipv4/conf/default/rp_filter", "0"),
-        ("ipv4/conf/all/send_redirects", "0"),
-        ("ipv4/conf/default/send_redirects", "0"),
-        ("ipv4/icmp_ratelimit", "0"),
-        ("ipv6/icmp/ratelimit", "0"),
-    ] {
-        sysctl(name, value)?;
-    }
-    if layout == Layout::Bridged {
-        for variable in ["iptables", "ip6tables"] {
-            sysctl(&format!("bridge/bridge-nf-call-{variable}"), "1")?;
-        }
-    }
-    Ok(())
-}
-
-/// Addresses on the underlay, and the way to its hosts.
-fn on_underlay(own: [IpAddr; 2]) -> Vec<Message> {
-    let mut messages = Vec::new();
-    for (address, range) in own.into_iter().zip(underlay()) {
-        messages.push(Message::address(
-            OWN,
-            address,
-            whole(address),
-            Scope::Everywhere,
-        ));
-        let hop = Hop::Direct {
-            source: Some(address),
-        };
-        messages.push(Message::route(range, OWN, &hop));
-    }
-    messages
-}
-
-/// A router's address on a link, from which it looks for the neighbours to forward to.
-fn link_local(index: u32, number: usize) -> Message {
-    let number = u16::try_from(number).unwrap_or(u16::MAX);
-    let address = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number);
-    Message::address(index, address.into(), 64, Scope::Link)
-}
-
-/// The way to the pods of another node.
-fn to_pods(node: usize) -> impl Iterator<Item = Message> {
-    let gateways = node_addresses(node).into_iter();
-    let ways = gateways.zip(pod_ranges(node));
-    ways.map(|(gateway, range)| Message::route(range, OWN, &Hop::Gateway(gateway)))
-}
-
-/// The node's side of a routed pod.
-fn host_routes(index: u32, node: usize, own: [IpAddr; 2], inner: Mac) -> Vec<Message> {
-    let mut messages = Vec::new();
-    for (address, source) in own.into_iter().zip(node_addresses(node)) {
-        let source = Some(source);
-        messages.push(Message::route(
-            only(address),
-            index,
-            &Hop::Direct { source },
-        ));
-        messages.push(Message::neighbour(index, address, inner));
-    }
-    messages
-}
-
-/// The pod's side of a routed pod.
-fn routed(own: [IpAddr; 2], outer: Mac) -> Vec<Message> {
-    let mut messages = vec![Message::up(1), Message::up(OWN)];
-    for (address, gateway) in own.into_iter().zip(gateways()) {
-        messages.push(Message::address(
-            OWN,
-            address,
-            whole(address),
-            Scope::Everywhere,
-        ));
-        messages.push(Message::neighbour(OWN, gateway, outer));
-        if gateway.is_ipv4() {
-            let hop = Hop::Direct { source: None };
-            messages.push(Message::route(only(gateway), OWN, &hop));
-        }
-        messages.push(Message::route(
-            everywhere(address),
-            OWN,
-            &Hop::Gateway(gateway),
-        ));
-    }
-    messages
-}
-
-/// The pod's side of a bridged pod.
-fn bridged(own: [IpAddr; 2], node: usize) -> Vec<Message> {
-    let mut messages = vec![Message::up(1), Message::up(OWN)];
-    let there = bridge_addresses(node).into_iter().zip(pod_ranges(node));
-    for (address, (gateway, (_, prefix))) in own.into_iter().zip(there) {
-        messages.push(Message::address(OWN, address, prefix, Scope::Everywhere));
-        messages.push(Message::neighbour(OWN, gateway, bridge_mac(node)));
-        messages.push(Message::route(
-            everywhere(address),
-            OWN,
-            &Hop::Gateway(gateway),
-        ));
-    }
-    messages
-}
-
-/// Everybody on the underlay but the host of a port, which number nodes and then outside hosts.
-fn underlay_neighbours(plan: &Plan, own: usize) -> Vec<Message> {
-    let nodes = (0..plan.nodes.len()).map(node_addresses);
-    let outside = plan.outside.iter();
-    let outside = outside.map(|host| [IpAddr::from(host.v4), IpAddr::from(host.v6)]);
-    let others = (FIRST..).zip(nodes.chain(outside));
-    let others = others.filter(|(port, _)| *port != own);
-    others
-        .flat_map(|(port, addresses)| {
-            addresses.map(|address| Message::neighbour(OWN, address, mac(4, port, 0)))
-        })
-        .collect()
 }
