@@ -2,7 +2,7 @@
 //! the kernel's documents say it; the compiled ruleset is compared with the reference by this, and the kernel
 //! with both.
 
-use crate::model::{Element, Family, Match, Rule, Ruleset, Side, Verdict};
+use crate::model::{Element, Family, Match, Rule, Ruleset, Set, Side, Verdict};
 use palisade_netmodel::Protocol;
 use std::net::IpAddr;
 
@@ -29,8 +29,8 @@ pub enum Judgement {
     Passes,
     /// It is dropped, or its sender is told.
     Refused,
-    /// The ruleset leads to a chain, set or map that it does not have, or too deep: the kernel would not
-    /// have loaded it.
+    /// The ruleset leads to a chain, set or map that it does not have, or has in the table of the other family, or
+    /// leads too deep: the kernel would not have loaded it.
     Broken,
 }
 
@@ -59,7 +59,9 @@ impl Ruleset {
     }
 
     fn walk(&self, chain: &str, packet: &Packet, depth: usize) -> End {
-        let (Some(chain), Some(depth)) = (self.chains.get(chain), depth.checked_sub(1)) else {
+        let own = packet.family();
+        let chain = self.chains.get(chain).filter(|chain| chain.family == own);
+        let (Some(chain), Some(depth)) = (chain, depth.checked_sub(1)) else {
             return End::Final(Judgement::Broken);
         };
         for rule in &chain.rules {
@@ -71,14 +73,18 @@ impl Ruleset {
             let jump = match &rule.verdict {
                 None => continue,
                 Some(Verdict::Accept) => return End::Final(Judgement::Passes),
+                Some(Verdict::Reject(family)) if *family != own => {
+                    return End::Final(Judgement::Broken);
+                }
                 Some(Verdict::Drop | Verdict::Reject(_) | Verdict::Reset) => {
                     return End::Final(Judgement::Refused);
                 }
                 Some(Verdict::Return) => return End::Back,
                 Some(Verdict::Goto(next)) => return self.walk(next, packet, depth),
                 Some(Verdict::Jump(next)) => next,
-                Some(Verdict::Dispatch { side, map, .. }) => {
-                    let Some(map) = self.maps.get(map) else {
+                Some(Verdict::Dispatch { side, map, family }) => {
+                    let map = self.maps.get(map);
+                    let Some(map) = map.filter(|map| [map.family, *family] == [own; 2]) else {
                         return End::Final(Judgement::Broken);
                     };
                     match map.elements.get(&packet.end(*side)) {
@@ -94,7 +100,7 @@ impl Ruleset {
         End::Back
     }
 
-    /// Whether a rule matches; `None` if it names a set that does not exist.
+    /// Whether a rule matches; `None` if it names a set that its table does not have.
     fn rule(&self, rule: &Rule, packet: &Packet) -> Option<bool> {
         for condition in &rule.matches {
             if !self.condition(condition, packet)? {
@@ -114,14 +120,17 @@ impl Ruleset {
                 family,
                 set,
                 not,
-            } => *family == own && self.holds_address(set, packet.end(*side))? != *not,
+            } => {
+                (*family == own).then_some(())?;
+                self.holds_address(set, packet.end(*side))? != *not
+            }
             Match::Protocol(protocol) => *protocol == packet.protocol,
             Match::Port(protocol, first, last) => {
                 *protocol == packet.protocol && (*first..=*last).contains(&packet.port)
             }
             Match::Ports(set) => {
                 let wanted = (packet.protocol, packet.port);
-                let elements = &self.sets.get(set)?.elements;
+                let elements = &self.set(set, own)?.elements;
                 elements
                     .last_where(|e| matches!(e, Element::Ports(p, first, _) if (*p, *first) <= wanted))
                     .is_some_and(|e| {
@@ -130,13 +139,20 @@ impl Ruleset {
             }
             Match::Socket(family, set) => {
                 let wanted = Element::Socket(packet.destination, packet.protocol, packet.port);
-                *family == own && self.sets.get(set)?.elements.contains(&wanted)
+                (*family == own).then_some(())?;
+                self.set(set, own)?.elements.contains(&wanted)
             }
         })
     }
 
+    /// A set of the table of a family.
+    fn set(&self, name: &str, family: Family) -> Option<&Set> {
+        let set = self.sets.get(name);
+        set.filter(|set| set.kind.family() == family)
+    }
+
     fn holds_address(&self, set: &str, address: IpAddr) -> Option<bool> {
-        let set = self.sets.get(set)?;
+        let set = self.set(set, Family::of(&address))?;
         let begins = |e: &Element| match e {
             Element::Address(one) | Element::Network(one, _) => *one <= address,
             Element::Ports(..) | Element::Socket(..) => false,

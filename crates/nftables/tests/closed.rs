@@ -89,9 +89,19 @@ fn judged(built: &Built, source: IpAddr, destination: IpAddr) -> Judgement {
 
 #[test]
 fn an_address_that_no_pod_has_is_refused_until_one_has_it() {
+    unknown(&["10.0.0.0/24"], [203, 0, 113, 9].into(), address);
+    let v6 = |last| IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)]);
+    let outside = "2001:db8:1::9".parse().unwrap();
+    unknown(&["2001:db8::/64"], outside, v6);
+}
+
+/// With pods' networks of one family, an address outside, and those of pods.
+fn unknown(networks: &[&str], outside: IpAddr, address: impl Fn(u8) -> IpAddr) {
     let mut world = world();
-    let outside = IpAddr::from([203, 0, 113, 9]);
-    let before = built(&world, &["10.0.0.0/24"], &Settings::default());
+    for (pod, low) in world.pods.iter_mut().zip(1..) {
+        pod.addresses = AddressSet::from([address(low)]);
+    }
+    let before = built(&world, networks, &Settings::default());
     for (source, destination) in [
         (address(9), outside),
         (outside, address(9)),
@@ -105,8 +115,10 @@ fn an_address_that_no_pod_has_is_refused_until_one_has_it() {
     }
     assert_eq!(judged(&before, address(1), address(2)), Judgement::Passes);
     assert_eq!(judged(&before, address(1), outside), Judgement::Passes);
-    world.pods.push(pod("client", 9));
-    let after = built(&world, &["10.0.0.0/24"], &Settings::default());
+    let mut new = pod("client", 9);
+    new.addresses = AddressSet::from([address(9)]);
+    world.pods.push(new);
+    let after = built(&world, networks, &Settings::default());
     assert_eq!(judged(&after, address(9), outside), Judgement::Passes);
     assert!(before.refused.is_empty() && after.refused.is_empty());
 }

@@ -2,18 +2,18 @@
 
 use palisade_netmodel::{Flow, World};
 use palisade_nftables::{
-    Command, Judgement, List, Map, Node, Operation, Packet, Present, Ruleset, Set, Settings,
-    Update, build,
+    Command, Family, Judgement, List, Map, Node, Operation, Packet, Present, Ruleset, Set,
+    Settings, Update, build,
 };
 use palisade_testkit::wire::{NODES, node_address, packets, wire};
 use palisade_testkit::worlds::{interesting_flows, world};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A table that does what it is told, and refuses what the kernel would refuse.
+/// Tables that do what they are told, and refuse what the kernel would refuse.
 #[derive(Debug, Clone, Default)]
-struct Table(Ruleset);
+struct Table(Ruleset, BTreeSet<Family>);
 
 impl Table {
     fn apply(&mut self, operations: &[Operation<'_>]) -> Result<(), String> {
@@ -25,11 +25,18 @@ impl Table {
     }
 
     fn one(&mut self, operation: &Operation<'_>) -> Option<()> {
+        let family = operation.family;
+        if operation.command == Command::AddTable {
+            self.1.insert(family);
+            return Some(());
+        }
+        (self.1.contains(&family) && self.place(&operation.command)? == family).then_some(())?;
         let Ruleset {
             sets, maps, chains, ..
         } = &mut self.0;
         match &operation.command {
-            Command::AddTable => {}
+            // Done already; and no update removes a table.
+            Command::AddTable | Command::DeleteTable => return None,
             Command::AddSet(name, set) => {
                 let set = Set {
                     kind: set.kind,
@@ -87,10 +94,31 @@ impl Table {
             Command::DeleteSet(name) => {
                 sets.remove(*name)?;
             }
-            // No update removes the table.
-            Command::DeleteTable => return None,
         }
         Some(())
+    }
+
+    /// The family whose table has what a command is about, or is to get it.
+    fn place(&self, command: &Command<'_>) -> Option<Family> {
+        let Ruleset {
+            sets, maps, chains, ..
+        } = &self.0;
+        let of_set = |name: &str| Some(sets.get(name)?.kind.family());
+        let of_map = |name: &str| Some(maps.get(name)?.family);
+        match command {
+            Command::AddTable | Command::DeleteTable => None,
+            Command::AddSet(_, set) => Some(set.kind.family()),
+            Command::AddMap(_, map) => Some(map.family),
+            Command::AddChain(_, chain) => Some(chain.family),
+            Command::AddRules(name, _) | Command::FlushChain(name) | Command::DeleteChain(name) => {
+                Some(chains.get(*name)?.family)
+            }
+            Command::FlushElements(name) => of_set(name).or_else(|| of_map(name)),
+            Command::AddElements(name, _)
+            | Command::DeleteElements(name, _)
+            | Command::DeleteSet(name) => of_set(name),
+            Command::AddJumps(name, _) | Command::DeleteJumps(name, _) => of_map(name),
+        }
     }
 }
 
@@ -101,8 +129,12 @@ fn new<T>(before: &Option<T>) -> Option<()> {
 
 fn ruleset(world: &World, known: bool) -> Ruleset {
     let node = Node {
-        addresses: vec![node_address(0, false)],
-        pod_networks: "10.0.0.0/8".parse().into_iter().filter(|_| known).collect(),
+        addresses: [false, true].map(|v6| node_address(0, v6)).into(),
+        pod_networks: ["10.0.0.0/8", "2001:db8::/32"]
+            .into_iter()
+            .filter(|_| known)
+            .flat_map(str::parse)
+            .collect(),
     };
     build(world, &node, &Settings::default()).ruleset
 }
@@ -161,9 +193,10 @@ proptest! {
         second in world(),
         known in any::<bool>(),
         same_pods in any::<bool>(),
+        v6 in any::<[bool; 2]>(),
     ) {
-        let first = wire(&first, false);
-        let mut second = wire(&second, false);
+        let first = wire(&first, v6[0]);
+        let mut second = wire(&second, v6[1]);
         if same_pods {
             second.pods.clone_from(&first.pods);
             second.namespaces.clone_from(&first.namespaces);
