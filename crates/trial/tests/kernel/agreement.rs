@@ -51,6 +51,7 @@ fn the_kernel_does_what_the_reference_says() {
             refused > 10_000 && agree - refused > 10_000,
             "the worlds are too plain"
         );
+        assert!(open * 10 < agree, "too much is left open");
     });
 }
 

@@ -10,6 +10,8 @@ mod corpus;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod discovery;
+#[cfg(test)]
 mod drops;
 #[cfg(test)]
 mod hostile;
@@ -17,6 +19,8 @@ mod hostile;
 mod leak;
 #[cfg(test)]
 mod mutation;
+#[cfg(test)]
+mod own_node;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
@@ -28,5 +32,7 @@ mod rights;
 mod small;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod told;
 #[cfg(test)]
 mod unseen;
