@@ -277,20 +277,27 @@ fn closed_ends_are_told_and_what_is_lost_is_counted() {
             let node = trial.node(trial.nodes[0]).unwrap();
             trial.enforcers[0].enforce(&located, &node).unwrap();
             lines.take();
-            let to = trial.lab.host(trial.lab.find("pod-4").unwrap()).unwrap().v4;
-            let probe = Probe {
+            let to = trial.lab.host(trial.lab.find("pod-4").unwrap()).unwrap();
+            let probes = to.addresses().map(|to| Probe {
                 from: trial.lab.find("pod-1").unwrap(),
                 to: SocketAddr::new(to, 80),
                 protocol: Protocol::Tcp,
-            };
+            });
             let patience = Patience(vec![Duration::from_millis(100)]);
-            trial.lab.probe_with(&[probe], &patience).unwrap();
+            trial.lab.probe_with(&probes, &patience).unwrap();
             drops.turn(Duration::from_secs(2)).unwrap();
             drops.turn(Duration::from_millis(300)).unwrap();
             let found = lines.take();
-            assert_eq!(found.len(), 1, "{found:?}");
-            let why = found[0]["why"].as_str().unwrap();
-            assert!(why.contains("closed"), "{why}");
+            let found: BTreeSet<&str> = found
+                .iter()
+                .map(|line| {
+                    let why = line["why"].as_str().unwrap();
+                    assert!(why.contains("closed"), "{why}");
+                    line["destination"]["address"].as_str().unwrap()
+                })
+                .collect();
+            let expected = probes.map(|probe| probe.to.ip().to_string());
+            assert_eq!(found, expected.iter().map(String::as_str).collect());
             let told = status.with(|s| s.drops);
             assert!(told.lost > 0 && told.seen > 1_000, "{told:?}");
 

@@ -6,6 +6,7 @@ use palisade_netmodel::World;
 use palisade_nftables::{
     Built, Command, Family, Node, Operation, Refused, Rule, Settings, Verdict, build,
 };
+use std::net::IpAddr;
 
 /// Pods, each selected by a policy of its own.
 fn world(pods: u8) -> World {
@@ -16,7 +17,7 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: pod-{number}, namespace: shop, labels: {{app: a{number}}}}}
 spec: {{containers: [{{name: c}}]}}
-status: {{phase: Running, podIPs: [{{ip: 10.0.0.{number}}}], hostIPs: [{{ip: 192.168.0.1}}]}}
+status: {{phase: Running, podIPs: [{{ip: 10.0.0.{number}}}, {{ip: '2001:db8::{number}'}}], hostIPs: [{{ip: 192.168.0.1}}]}}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -35,15 +36,23 @@ spec: {{podSelector: {{matchLabels: {{app: a{number}}}}}, ingress: [{{ports: [{{
     World::clone(&world)
 }
 
+fn addresses(number: u8) -> [IpAddr; 2] {
+    [
+        [10, 0, 0, number].into(),
+        [0x2001, 0xdb8, 0, 0, 0, 0, 0, number.into()].into(),
+    ]
+}
+
 /// A ruleset in which the rules of some pods jump to where there is nothing.
 fn broken(world: &World, node: &Node, pods: &[u8]) -> Built {
     let mut built = build(world, node, &Settings::default());
     for number in pods {
-        let map = &built.ruleset.maps["ingress4"];
-        let head = map.elements[&[10, 0, 0, *number].into()].clone();
-        let nowhere = Rule::new(vec![], Verdict::Jump("nowhere".to_owned()));
-        let chain = built.ruleset.chains.get_mut(&head).unwrap();
-        chain.rules.push(nowhere);
+        for (map, address) in ["ingress4", "ingress6"].into_iter().zip(addresses(*number)) {
+            let head = built.ruleset.maps[map].elements[&address].clone();
+            let nowhere = Rule::new(vec![], Verdict::Jump("nowhere".to_owned()));
+            let chain = built.ruleset.chains.get_mut(&head).unwrap();
+            chain.rules.push(nowhere);
+        }
     }
     built
 }
@@ -85,8 +94,10 @@ fn rules_that_the_kernel_does_not_take_close_their_own_pods() {
                 assert_eq!(closed, expected);
                 let table = list();
                 for number in 1..=9 {
-                    let refused = table.contains(&format!("10.0.0.{number} : jump deny"));
-                    assert_eq!(refused, bad.contains(&number), "{number} in {table}");
+                    for address in addresses(number) {
+                        let refused = table.contains(&format!("{address} : jump deny"));
+                        assert_eq!(refused, bad.contains(&number), "{address} in {table}");
+                    }
                     let rule = table.contains(&format!("tcp dport {number} "));
                     assert_ne!(rule, bad.contains(&number), "{number} in {table}");
                 }
