@@ -147,6 +147,50 @@ fn a_server_that_fails_leaves_the_last_state_and_it_is_told() {
     );
 }
 
+/// A server that takes requests and does not answer; then none at all; then another one in its place.
+#[test]
+fn a_server_that_lags_or_is_gone_leaves_the_last_state_and_it_is_told() {
+    inside(
+        "cluster::a_server_that_lags_or_is_gone_leaves_the_last_state_and_it_is_told",
+        |node| {
+            let lost = "the source of policies is lost, and what it said last stays in force";
+            let heard = "the source of policies is heard";
+            let (setup, wrong) = failing(setup(""), "/networkpolicies");
+            let server = ApiServer::start(setup).unwrap();
+            let (mut daemon, _place) = start(node, &server);
+            let address = daemon.wait("started")["listening"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            daemon.wait("enforced");
+            *wrong.lock().unwrap() = Some(Fault::Hang);
+            // Watches that began before are over then.
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            server.put(one(&policy(81)));
+            let why = daemon.wait(lost)["why"].to_string();
+            assert!(why.contains("no answer in"), "{why}");
+            daemon.get(node, &address, "/readyz", "503");
+            node.says("tcp dport 80 ", true);
+            *wrong.lock().unwrap() = None;
+            daemon.wait(heard);
+            node.says("tcp dport 81 ", true);
+
+            let place = server.address();
+            drop(server);
+            let why = daemon.wait(lost)["why"].to_string();
+            assert!(why.len() > 10, "{why}");
+            daemon.get(node, &address, "/readyz", "503");
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            node.says("tcp dport 81 ", true);
+            let another = Setup::new(objects(&format!("{CLUSTER}---\n{}", policy(82))));
+            let _server = ApiServer::start_at(place, another).unwrap();
+            daemon.wait(heard);
+            node.says("tcp dport 82 ", true);
+            node.says("tcp dport 81 ", false);
+        },
+    );
+}
+
 #[test]
 fn nothing_is_enforced_before_everything_is_listed() {
     inside(

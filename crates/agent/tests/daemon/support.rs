@@ -6,8 +6,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Longest wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for what must come: longer than the agent waits for an answer of the API server.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node: a network namespace, which a process holds, or that of this process.
 pub(crate) struct Node(Option<Child>);

@@ -108,7 +108,16 @@ impl ApiServer {
     ///
     /// No port is free.
     pub fn start(setup: Setup) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::start_at(([127, 0, 0, 1], 0).into(), setup)
+    }
+
+    /// Starts it at an address, which may be that of one that has ended.
+    ///
+    /// # Errors
+    ///
+    /// If somebody else has the address.
+    pub fn start_at(address: SocketAddr, setup: Setup) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let address = listener.local_addr()?;
         let resources = resources::served(&setup.objects);
         let shared = Arc::new(Shared {
@@ -136,6 +145,12 @@ impl ApiServer {
             "http"
         };
         format!("{scheme}://{}", self.address)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A kubeconfig with the context `test` for this server; `cluster` and `user` are further fields as JSON.
