@@ -87,7 +87,7 @@ pub struct Denial {
 /// Something that cannot be enforced as it is written. It is always on the closed side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refused {
-    /// A pod that is closed in both directions, and why.
+    /// A pod that is closed, in the directions for which that is so, and why.
     Pod(ObjectRef, String),
     /// A policy with a rule that has no effect, and why.
     Rule(Subject, String),

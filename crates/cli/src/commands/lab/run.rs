@@ -196,7 +196,7 @@ fn facts(place: &Place, tried: usize, mesh: &Mesh, took: Duration) -> Vec<Fact> 
 /// What is closed since it cannot be programmed.
 fn closed(refused: &[Refused]) -> Option<Section> {
     let line = |refused: &Refused| match refused {
-        Refused::Pod(pod, why) => format!("pod {pod} is closed in both directions: {why}"),
+        Refused::Pod(pod, why) => format!("pod {pod} is closed: {why}"),
         Refused::Rule(policy, why) => format!("a rule of {policy} has no effect: {why}"),
     };
     (!refused.is_empty()).then(|| Section {
