@@ -210,6 +210,74 @@ fn no_envoy_outlives_a_lab_that_is_killed_or_interrupted() {
     }
 }
 
+/// Rules, links, routes, settings and mounts of the place that a lab is started in are the same before, while it runs,
+/// after it has ended and after it was killed.
+#[test]
+fn nothing_outside_its_own_namespaces_is_touched() {
+    if !ready() {
+        return;
+    }
+    let directory = shop();
+    let script = r#"
+        state() {
+            nft list ruleset
+            ip -details address show
+            ip route show table all
+            ip -6 route show table all
+            ip rule show
+            ls /run/netns
+            cat /proc/self/mountinfo
+            grep -rs . /proc/sys/net | sort
+        } 2>/dev/null
+        look() { state >"$place/now"; cmp "$place/before" "$place/now" || exit 9; looks=$((looks + 1)); }
+        place=$1 looks=0
+        mount -t tmpfs tmpfs "$place" || exit 8
+        ip link set lo up
+        ip link add theirs type veth peer name others && ip address add 192.0.2.1/24 dev theirs || exit 8
+        nft add table inet theirs && nft add set inet theirs s '{ type ipv4_addr; }' || exit 8
+        state >"$place/before"
+        cat "$place/before"
+        "$2" lab run . >"$place/said" 2>&1 &
+        while kill -0 $! 2>/dev/null; do look; done
+        wait $! || { cat "$place/said"; exit 7; }
+        look
+        "$2" lab shell . -- sh -c "echo >$place/ready; exec sleep 600" >/dev/null 2>&1 &
+        while [ ! -e "$place/ready" ]; do kill -0 $! || exit 6; look; done
+        kill -9 $!
+        wait $!
+        look
+        echo "looked $looks times"
+    "#;
+    let place = tempfile::tempdir().unwrap();
+    let output = Command::new("unshare")
+        .current_dir(directory.path())
+        .args([
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(place.path())
+        .arg(env!("CARGO_BIN_EXE_palisade"))
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for words in [
+        "table inet theirs",
+        "192.0.2.1/24",
+        "ip_forward:0",
+        "looked ",
+    ] {
+        assert!(said.contains(words), "no {words}: {said}");
+    }
+}
+
 /// A request by hand, in plaintext: what comes back is what a run would have met.
 #[test]
 fn a_shell_has_the_sidecars_of_a_run() {
