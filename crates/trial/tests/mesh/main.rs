@@ -2,6 +2,8 @@
 //! without the right to make namespaces or without Envoy (`PALISADE_ENVOY`), which fails under `CI=true`.
 
 #[cfg(test)]
+mod identities;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 #[path = "../../../netlab/tests/lab/rights.rs"]
