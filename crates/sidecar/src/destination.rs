@@ -3,7 +3,7 @@
 
 use crate::modes::Modes;
 use palisade_netmodel::{
-    ClientTls, DestinationRule, MtlsMode, Phase, Pod, Proxy, Service, TargetPort, World,
+    ClientTls, DestinationRule, MtlsMode, Phase, Pod, Protocol, Proxy, Service, TargetPort, World,
 };
 
 /// What is sent to the pods behind a Service.
@@ -66,13 +66,13 @@ fn enrolled(pod: &Pod) -> bool {
 }
 
 /// The port of a pod that a Service's port means.
-pub(crate) fn target(pod: &Pod, target: &TargetPort) -> Option<u16> {
+#[must_use]
+pub fn target(pod: &Pod, target: &TargetPort) -> Option<u16> {
     match target {
         TargetPort::Number(number) => Some(*number),
         TargetPort::Name(name) => {
             let mut named = pod.named_ports.iter();
-            let named =
-                named.find(|p| p.name == *name && p.protocol == palisade_netmodel::Protocol::Tcp);
+            let named = named.find(|p| p.name == *name && p.protocol == Protocol::Tcp);
             named.map(|p| p.port)
         }
     }

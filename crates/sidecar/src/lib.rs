@@ -16,6 +16,7 @@ mod rbac;
 mod secrets;
 mod strings;
 
+pub use destination::target;
 pub use outbound::Called;
 
 use outbound::Outbound;

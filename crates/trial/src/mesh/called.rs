@@ -1,9 +1,8 @@
 //! The Services that sidecars know, and the addresses by which their pods' processes call them in a lab.
 
-use super::ports::target;
 use crate::Published;
 use palisade_netmodel::{Pod, PodId, Protocol, Proxy, Service, ServicePort, World};
-use palisade_sidecar::Called;
+use palisade_sidecar::{Called, target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The port of a Service that is published, in a world.

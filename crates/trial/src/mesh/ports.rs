@@ -2,7 +2,8 @@
 
 use crate::matter::Range;
 use ipnet::IpNet;
-use palisade_netmodel::{Labels, Pod, PodId, Protocol, Proxy, TargetPort, World};
+use palisade_netmodel::{Labels, PodId, Protocol, Proxy, World};
+use palisade_sidecar::target;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -56,18 +57,6 @@ pub(crate) fn named_by_mesh(world: &World, id: PodId) -> Vec<Range> {
     }
     ranges.extend(ports.into_iter().map(|port| (Protocol::Tcp, port, port)));
     ranges.into_iter().collect()
-}
-
-/// The port of a pod that a Service's target means there.
-pub(crate) fn target(pod: &Pod, target: &TargetPort) -> Option<u16> {
-    match target {
-        TargetPort::Number(number) => Some(*number),
-        TargetPort::Name(name) => {
-            let mut named = pod.named_ports.iter();
-            let named = named.find(|p| p.name == *name && p.protocol == Protocol::Tcp);
-            named.map(|p| p.port)
-        }
-    }
 }
 
 /// Every block of callers' addresses that a policy of the mesh names.

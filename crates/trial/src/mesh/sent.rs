@@ -326,7 +326,7 @@ fn wires(world: &World, receiver: &Pod, door: &Door<'_>) -> Vec<Wire> {
         }],
         ..World::default()
     };
-    let target = super::ports::target(receiver, &door.port.target);
+    let target = palisade_sidecar::target(receiver, &door.port.target);
     if !target.is_some_and(|port| declares_http(&alone, receiver, port)) {
         wires.push(Wire::Bytes);
     }
