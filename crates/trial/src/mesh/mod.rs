@@ -5,6 +5,7 @@
 //! their pod's sidecar, in plaintext or with mTLS and the certificate of the pod, or through it.
 
 mod application;
+mod at_once;
 mod authority;
 mod called;
 mod caller;

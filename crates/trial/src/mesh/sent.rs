@@ -1,11 +1,12 @@
 //! The sending half, by packets: a process calls a Service by its pod's own sidecar, and what that sends is looked at
 //! on the wire before the pods behind the Service.
 
+use super::at_once::at_once;
 use super::called::{door, is_bare};
 use super::caller::{Answer, Call, Wire, call};
 use super::sidecars::{OWN, Sidecars};
 use super::tap::{OnWire, Tap};
-use super::whole::{AT_ONCE, MOST_REQUESTS, past};
+use super::whole::{MOST_REQUESTS, past};
 use super::{Tries, declares_http, one_way, requests};
 use crate::{Called, Error, Published, Trial};
 use palisade_netmodel::{
@@ -15,8 +16,6 @@ use palisade_netmodel::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 /// A call is made once for each pod that may answer it, at most so often.
 const MOST_ROUNDS: usize = 4;
@@ -197,30 +196,7 @@ fn flow(source: PodId, destination: PodId, port: u16) -> Flow {
 
 impl Sending<'_> {
     fn all(&self, by_caller: BTreeMap<PodId, Vec<(Door<'_>, bool)>>) -> Result<Vec<Sent>, Error> {
-        let waiting = Mutex::new(by_caller.into_iter());
-        let next = || {
-            waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .next()
-        };
-        let found = Mutex::new(Ok(Vec::new()));
-        thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                scope.spawn(|| {
-                    while let Some((caller, doors)) = next() {
-                        let sent = self.by_caller(caller, &doors);
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        match (&mut *found, sent) {
-                            (Ok(all), Ok(sent)) => all.extend(sent),
-                            (_, Err(error)) => *found = Err(error),
-                            (Err(_), Ok(_)) => {}
-                        }
-                    }
-                });
-            }
-        });
-        found.into_inner().unwrap_or_else(PoisonError::into_inner)
+        at_once(by_caller, |(caller, doors)| self.by_caller(caller, &doors))
     }
 
     fn by_caller(&self, caller: PodId, doors: &[(Door<'_>, bool)]) -> Result<Vec<Sent>, Error> {

@@ -1,6 +1,7 @@
 //! The whole answer, by packets: what the network lets through is said once more to an application behind its sidecar,
 //! in plaintext and, where the caller has a certificate, with mTLS.
 
+use super::at_once::at_once;
 use super::caller::{Answer, Call, Wire, call};
 use super::sidecars::{OWN, Sidecars, asked_ports};
 use super::{declares_http, one_way, requests};
@@ -12,11 +13,7 @@ use palisade_netmodel::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-/// Callers at a time.
-pub(super) const AT_ONCE: usize = 4;
 /// Most requests to one port, in one way of sending.
 pub(super) const MOST_REQUESTS: usize = 32;
 
@@ -150,30 +147,9 @@ impl Trial {
                 .or_default()
                 .push(answered);
         }
-        let waiting = Mutex::new(by_caller.into_iter());
-        let next = || {
-            waiting
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .next()
-        };
-        let found = Mutex::new(Ok(Vec::new()));
-        thread::scope(|scope| {
-            for _ in 0..AT_ONCE {
-                scope.spawn(|| {
-                    while let Some((caller, answered)) = next() {
-                        let met = self.caller_meets(&worlds, sidecars, caller, &answered);
-                        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                        match (&mut *found, met) {
-                            (Ok(all), Ok(met)) => all.extend(met),
-                            (_, Err(error)) => *found = Err(error),
-                            (Err(_), Ok(_)) => {}
-                        }
-                    }
-                });
-            }
-        });
-        let mut met = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        let mut met = at_once(by_caller, |(caller, answered)| {
+            self.caller_meets(&worlds, sidecars, caller, &answered)
+        })?;
         met.sort_by_key(|met| met.asked);
         Ok(met)
     }
