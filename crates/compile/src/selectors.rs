@@ -3,6 +3,7 @@
 use palisade_netmodel::{
     LabelRequirement as Requirement, NamespaceMatch, Operator, Selector, World,
 };
+use palisade_resources::emit;
 use palisade_yaml::Value;
 use std::collections::BTreeMap;
 
@@ -98,47 +99,9 @@ pub(crate) fn namespaces(wanted: &NamespaceMatch, world: &World) -> Vec<String> 
     }
 }
 
-/// `LabelSelector`: `matchLabels` as far as they go, the rest as `matchExpressions`.
+/// `LabelSelector` of the canonical selector: `matchLabels` as far as they go, the rest as `matchExpressions`.
 pub(crate) fn value(selector: &Selector) -> Value {
-    let mut labels: Vec<(String, Value)> = Vec::new();
-    let mut expressions = Vec::new();
-    for requirement in &canonical(selector).requirements {
-        match &requirement.operator {
-            Operator::In(values)
-                if values.len() == 1 && labels.iter().all(|(k, _)| *k != requirement.key) =>
-            {
-                labels.push((requirement.key.to_string(), Value::string(values.concat())));
-            }
-            _ => expressions.push(expression(requirement)),
-        }
-    }
-    let mut fields = Vec::new();
-    if !labels.is_empty() {
-        fields.push(("matchLabels", Value::map(labels)));
-    }
-    if !expressions.is_empty() {
-        fields.push(("matchExpressions", Value::List(expressions)));
-    }
-    Value::map(fields)
-}
-
-/// `LabelSelectorRequirement`.
-fn expression(requirement: &Requirement) -> Value {
-    let (operator, values) = match &requirement.operator {
-        Operator::In(values) => ("In", Some(values)),
-        Operator::NotIn(values) => ("NotIn", Some(values)),
-        Operator::Exists => ("Exists", None),
-        Operator::DoesNotExist => ("DoesNotExist", None),
-    };
-    let mut fields = vec![
-        ("key", Value::string(requirement.key.as_str())),
-        ("operator", Value::string(operator)),
-    ];
-    if let Some(values) = values {
-        let values = values.iter().map(|v| Value::string(v.as_str())).collect();
-        fields.push(("values", Value::List(values)));
-    }
-    Value::map(fields)
+    emit::label_selector(&canonical(selector))
 }
 
 /// The selector as `matchLabels` alone, which is all that Istio has; `In` with several values becomes
