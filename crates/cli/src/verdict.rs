@@ -1,8 +1,9 @@
 //! From a report to text and an exit code.
 
+use crate::Terminal;
 use crate::exit::Exit;
 use clap::{Args, builder::PossibleValue};
-use palisade_diagnostics::render::{FORMATS, Format, PICTURES, Style};
+use palisade_diagnostics::render::{FORMATS, Format, PICTURES};
 use palisade_diagnostics::{Report, Sources, Verdict};
 
 /// How to print, and how to judge what is not decided.
@@ -21,14 +22,28 @@ pub(crate) struct OutputArgs {
     pub(crate) strict: bool,
 }
 
+impl OutputArgs {
+    /// Prints a report, and says how the command ends.
+    pub(crate) fn end(
+        &self,
+        report: &Report,
+        sources: &Sources,
+        terminal: &mut Terminal<'_>,
+    ) -> Exit {
+        self.format.print(report, sources, terminal);
+        exit(report, self.strict)
+    }
+}
+
 /// One of [`FORMATS`] by name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FormatName(&'static Format);
 
 impl FormatName {
-    /// Renders a report.
-    pub(crate) fn render(self, report: &Report, sources: &Sources, style: Style) -> String {
-        (self.0.render)(report, sources, &style)
+    /// Prints a report.
+    pub(crate) fn print(self, report: &Report, sources: &Sources, terminal: &mut Terminal<'_>) {
+        let text = (self.0.render)(report, sources, &terminal.style);
+        let _ = terminal.out.write_all(text.as_bytes());
     }
 }
 
@@ -66,16 +81,22 @@ pub(crate) struct PictureArgs {
     pub(crate) strict: bool,
 }
 
+impl PictureArgs {
+    /// Prints a report, and says how the command ends.
+    pub(crate) fn end(
+        &self,
+        report: &Report,
+        sources: &Sources,
+        terminal: &mut Terminal<'_>,
+    ) -> Exit {
+        self.format.0.print(report, sources, terminal);
+        exit(report, self.strict)
+    }
+}
+
 /// One of [`FORMATS`] or [`PICTURES`] by name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PictureName(FormatName);
-
-impl PictureName {
-    /// Renders a report.
-    pub(crate) fn render(self, report: &Report, sources: &Sources, style: Style) -> String {
-        self.0.render(report, sources, style)
-    }
-}
 
 impl std::str::FromStr for PictureName {
     type Err = String;
@@ -90,7 +111,7 @@ impl std::str::FromStr for PictureName {
 }
 
 /// The exit code of a report.
-pub(crate) fn exit(report: &Report, strict: bool) -> Exit {
+fn exit(report: &Report, strict: bool) -> Exit {
     let open = report
         .prerequisites
         .iter()

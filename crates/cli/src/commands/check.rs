@@ -1,6 +1,5 @@
 //! `palisade check`: rows of expected reachability against a world.
 
-use super::print;
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
 use crate::cluster::ClusterArgs;
@@ -8,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::expectations::{self, Expectation};
 use crate::input::Reader;
 use crate::project::{Needs, Project, SourceArgs};
-use crate::verdict::{self, OutputArgs};
+use crate::verdict::OutputArgs;
 use crate::world::left_out;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
@@ -74,12 +73,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let world = project.world(&choice)?;
     let mut report = report(arguments, &world, &rows.list);
     report.prerequisites.extend(left_out(&project.diagnostics));
-    let text = arguments
-        .output
-        .format
-        .render(&report, &project.sources, terminal.style);
-    print(terminal, &text);
-    Ok(verdict::exit(&report, arguments.output.strict))
+    Ok(arguments.output.end(&report, &project.sources, terminal))
 }
 
 fn report(arguments: &Arguments, world: &World, rows: &[Expectation]) -> Report {

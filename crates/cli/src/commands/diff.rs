@@ -1,13 +1,12 @@
 //! `palisade diff`: what two worlds let pass differently, and which object made the difference.
 
-use super::print;
 use crate::choice::ChoiceArgs;
 use crate::cluster::{self, ClusterArgs, Objects};
 use crate::exit::{Exit, Failure};
 use crate::input::Reader;
 use crate::progress::Progress;
 use crate::project::{self, Project};
-use crate::verdict::{self, PictureArgs};
+use crate::verdict::PictureArgs;
 use crate::world::{left_out, no_workloads, ticker};
 use crate::{Terminal, git};
 use clap::Args;
@@ -115,12 +114,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     report.title = format!("diff {} {}", a.display(), b.display());
     report.prerequisites.extend(left_out(&project.diagnostics));
     progress.done(terminal, "analyse");
-    let text = arguments
-        .output
-        .format
-        .render(&report, &project.sources, terminal.style);
-    print(terminal, &text);
-    Ok(verdict::exit(&report, arguments.output.strict))
+    Ok(arguments.output.end(&report, &project.sources, terminal))
 }
 
 fn names(paths: &[PathBuf], word: &Path) -> bool {

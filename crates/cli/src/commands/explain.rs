@@ -1,6 +1,5 @@
 //! `palisade explain`: why one connection passes or not.
 
-use super::print;
 use crate::choice::{self, ChoiceArgs};
 use crate::cluster::ClusterArgs;
 use crate::exit::{Exit, Failure};
@@ -84,10 +83,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     let open = left_out.is_some();
     report.prerequisites.extend(left_out);
     let format: FormatName = arguments.output.format;
-    print(
-        terminal,
-        &format.render(&report, &project.sources, terminal.style),
-    );
+    format.print(&report, &project.sources, terminal);
     Ok(match report.verdict {
         Verdict::Holds if arguments.output.strict && open => Exit::Unknown,
         Verdict::Holds => Exit::Holds,

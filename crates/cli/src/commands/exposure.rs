@@ -1,10 +1,10 @@
 //! `palisade exposure`: who would reach a workload that does not exist yet, and whom it would reach.
 
-use super::{list, print};
+use super::list;
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
-use crate::verdict::{self, PictureArgs};
+use crate::verdict::PictureArgs;
 use crate::world::{WorldArgs, left_out, ticker};
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, did_you_mean};
@@ -90,12 +90,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     );
     report.prerequisites.extend(left_out(&project.diagnostics));
     progress.done(terminal, "analyse");
-    let text = arguments
-        .output
-        .format
-        .render(&report, &project.sources, terminal.style);
-    print(terminal, &text);
-    Ok(verdict::exit(&report, arguments.output.strict))
+    Ok(arguments.output.end(&report, &project.sources, terminal))
 }
 
 fn unknown(world: &World, namespace: &str) -> Failure {

@@ -71,12 +71,8 @@ pub(crate) struct Arguments {
 /// Lints.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     if arguments.list {
-        let text = arguments.format.render(
-            &list(),
-            &palisade_diagnostics::Sources::new(),
-            terminal.style,
-        );
-        print(terminal, &text);
+        let none = palisade_diagnostics::Sources::new();
+        arguments.format.print(&list(), &none, terminal);
         return Ok(Exit::Holds);
     }
     let lints = chosen(arguments)?;
@@ -96,10 +92,8 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         }
     }
     let report = report(arguments, &lints, &answer);
-    let text = arguments
-        .format
-        .render(&report, &answer.project.sources, terminal.style);
-    print(terminal, &text);
+    let sources = &answer.project.sources;
+    arguments.format.print(&report, sources, terminal);
     Ok(match report.verdict {
         Verdict::Fails => Exit::Findings,
         Verdict::Unknown | Verdict::Holds => Exit::Holds,

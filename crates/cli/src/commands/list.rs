@@ -1,12 +1,11 @@
 //! `palisade list`: everything that can talk.
 
-use super::print;
 use crate::Terminal;
 use crate::choice;
 use crate::exit::{Exit, Failure};
 use crate::pods;
 use crate::progress::Progress;
-use crate::verdict::{self, PictureArgs};
+use crate::verdict::PictureArgs;
 use crate::world::{WorldArgs, left_out, selection, ticker};
 use clap::{Args, ValueEnum};
 use palisade_netmodel::PortSet;
@@ -103,12 +102,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
         );
     }
     progress.done(terminal, "analyse");
-    let text = arguments
-        .output
-        .format
-        .render(&report, &project.sources, terminal.style);
-    print(terminal, &text);
-    Ok(verdict::exit(&report, arguments.output.strict))
+    Ok(arguments.output.end(&report, &project.sources, terminal))
 }
 
 /// The ports of all `--port` together.

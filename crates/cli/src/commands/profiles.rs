@@ -1,6 +1,5 @@
 //! `palisade profiles`: what network plugins make of policies.
 
-use super::print;
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::verdict::FormatName;
@@ -26,9 +25,6 @@ pub(crate) struct Arguments {
 /// Shows.
 pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<Exit, Failure> {
     let report = palisade_verify::profiles();
-    let text = arguments
-        .format
-        .render(&report, &Sources::new(), terminal.style);
-    print(terminal, &text);
+    arguments.format.print(&report, &Sources::new(), terminal);
     Ok(Exit::Holds)
 }

@@ -1,6 +1,5 @@
 //! `palisade verify`: is what is deployed exactly what is declared, and encrypted as declared?
 
-use super::print;
 use crate::Terminal;
 use crate::choice::ChoiceArgs;
 use crate::cluster::ClusterArgs;
@@ -9,7 +8,7 @@ use crate::input::Reader;
 use crate::progress::Progress;
 use crate::project::{self, Needs, Project, ProjectArgs};
 use crate::toggles;
-use crate::verdict::{self, OutputArgs};
+use crate::verdict::OutputArgs;
 use crate::world::left_out;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Severity, Verdict};
@@ -91,12 +90,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     if let Some(loaded) = &project.loaded {
         report.facts.extend(unread(&loaded.unknown));
     }
-    let exit = verdict::exit(&report, arguments.output.strict);
-    let text = arguments
-        .output
-        .format
-        .render(&report, &project.sources, terminal.style);
-    print(terminal, &text);
+    let exit = arguments.output.end(&report, &project.sources, terminal);
     progress.done(terminal, "report");
     if arguments.timings {
         for (stage, time) in progress.stages() {

@@ -1,6 +1,5 @@
 //! `palisade lab run`: every pair and port that matters, by packets and by the policies' words.
 
-use super::super::print;
 use super::answers::Answers;
 use super::grid::grid;
 use super::mesh::{Mesh, MeshArgs, through_sidecars};
@@ -9,7 +8,7 @@ use super::services::Services;
 use crate::Terminal;
 use crate::exit::{Exit, Failure};
 use crate::progress::Progress;
-use crate::verdict::{self, OutputArgs};
+use crate::verdict::OutputArgs;
 use crate::world::left_out;
 use clap::Args;
 use palisade_diagnostics::{Diagnostic, Fact, Report, Section, Verdict};
@@ -70,12 +69,9 @@ pub(super) fn run(arguments: &Arguments, terminal: &mut Terminal<'_>) -> Result<
     answers.rows.extend(services.rows(&place, &mesh.sent)?);
     let title = format!("lab run {}", arguments.place.world.shown().display());
     let report = report(&place, &answers, &mesh, title, took);
-    let text = arguments
+    Ok(arguments
         .output
-        .format
-        .render(&report, &place.project.sources, terminal.style);
-    print(terminal, &text);
-    Ok(verdict::exit(&report, arguments.output.strict))
+        .end(&report, &place.project.sources, terminal))
 }
 
 /// What is asked: something, and not more than can be waited for.
