@@ -9,6 +9,7 @@ mod ambient;
 mod authorization;
 mod client_tls;
 mod gateway;
+mod matching;
 mod mesh;
 mod network_policy;
 mod peer_authentication;

@@ -6,10 +6,8 @@
 
 use super::Half;
 use super::View;
-use super::authorization::{
-    Match, and, cause, listed, operation_has_http, or, parse_block, peer_in, service_account_is,
-    string_matches, unlisted,
-};
+use super::authorization::{cause, operation_has_http, peer_in, service_account_is};
+use super::matching::{Match, and, any_in, listed, or, parse_block, string_matches, unlisted};
 use crate::{
     AuthorizationAction, AuthorizationPolicy, AuthorizationRule, Condition, Endpoint, Operation,
     Outcome, Pod, Source,
@@ -199,7 +197,7 @@ impl Connection<'_> {
             "source.principal" => Some(self.principal(v)),
             "source.namespace" => Some(self.namespace(v)),
             "source.ip" => peer_in(self.world, self.peer, v),
-            "destination.ip" => super::authorization::any_in(&self.receiver.addresses.known, v),
+            "destination.ip" => any_in(&self.receiver.addresses.known, v),
             _ => Some(v.parse() == Ok(self.port)),
         };
         and(listed(&values, test), unlisted(&not_values, test))

@@ -1,6 +1,7 @@
 //! What a rule asks of the request, in words: the part of it that the connection alone does not decide.
 
-use super::{Match, Request, Wire, listed, peer_in, unlisted};
+use super::{Request, Wire, peer_in};
+use crate::reference::matching::{Match, listed, unlisted};
 use crate::{AuthorizationPolicy, AuthorizationRule, Condition, Operation, Source};
 
 /// Values, or alternatives, that are written out; the others are counted.
