@@ -80,13 +80,8 @@ fn sorted(tables: &str) -> Vec<&str> {
 }
 
 fn ruleset(world: &World, number: usize) -> Ruleset {
-    let v6 = world
-        .pods
-        .iter()
-        .flat_map(|p| &p.addresses.known)
-        .any(std::net::IpAddr::is_ipv6);
     let node = Node {
-        addresses: vec![node_address(0, v6)],
+        addresses: [false, true].map(|v6| node_address(0, v6)).into(),
         pod_networks: if number.is_multiple_of(2) {
             vec![
                 "10.0.0.0/8".parse().unwrap(),

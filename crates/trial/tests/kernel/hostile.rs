@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 /// Worlds in a run.
-const WORLDS: usize = 50;
+const WORLDS: usize = 100;
 
 /// Names that no API server takes, and those that a language of rules could trip over.
 fn name() -> impl Strategy<Value = String> {
@@ -108,27 +108,38 @@ fn world() -> impl Strategy<Value = World> {
 #[test]
 fn hostile_names_are_names() {
     with_rights("hostile::hostile_names_are_names", || {
-        let (lab, nodes) = bare_nodes(2);
+        let (lab, nodes) = bare_nodes(3);
         let node = Node {
             addresses: vec![[192, 168, 0, 1].into()],
             pod_networks: vec!["10.0.0.0/24".parse().unwrap()],
         };
-        let mut enforcer = lab
-            .inside(nodes[0], || Enforcer::new(Settings::default()))
-            .unwrap()
-            .unwrap();
-        for world in random(world()).take(WORLDS) {
-            let built = build(&world, &node, &Settings::default());
+        // Silent, and with prefixes for what is logged.
+        let settings = [None, Some((77, 10))].map(|log| Settings {
+            log,
+            ..Settings::default()
+        });
+        let mut enforcers: Vec<Enforcer> = settings
+            .iter()
+            .zip(&nodes)
+            .map(|(settings, node)| {
+                let open = || Enforcer::new(settings.clone());
+                lab.inside(*node, open).unwrap().unwrap()
+            })
+            .collect();
+        for (number, world) in random(world()).take(WORLDS).enumerate() {
+            let turn = number % settings.len();
+            let (enforcer, place) = (&mut enforcers[turn], nodes[turn]);
+            let built = build(&world, &node, &settings[turn]);
             let text = built.ruleset.to_string();
             assert!(text.is_ascii());
-            nft(&lab, nodes[1], &["-c", "-f", "-"], &text);
+            nft(&lab, nodes[2], &["-c", "-f", "-"], &text);
             assert_eq!(built.refused, [], "{text}");
             enforcer.enforce(&world, &node).unwrap();
-            let all = nft(&lab, nodes[0], &["list", "tables"], "");
+            let all = nft(&lab, place, &["list", "tables"], "");
             assert_eq!(all, "table ip palisade\ntable ip6 palisade\n");
             // The kernel holds the objects of the model by their names, and no others.
             assert!(enforcer.is_intact());
-            let listed = tables(&lab, nodes[0]);
+            let listed = tables(&lab, place);
             let count = |word: &str| {
                 listed
                     .lines()

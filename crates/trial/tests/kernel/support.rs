@@ -2,7 +2,8 @@
 
 pub(crate) use crate::rights::with_rights;
 use palisade_netlab::{HostId, Lab, Layout, Plan};
-use palisade_netmodel::World;
+use palisade_netmodel::{AddressSet, World};
+use palisade_testkit::wire::wire;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::process::Command;
@@ -50,8 +51,26 @@ pub(crate) fn random<T: std::fmt::Debug>(
     std::iter::from_fn(move || Some(strategy.new_tree(&mut runner).ok()?.current()))
 }
 
-/// Random worlds on the wire.
+/// Random worlds on the wire: of one version of IP, of the other, or of both.
 pub(crate) fn worlds() -> impl Iterator<Item = World> {
-    let strategy = (palisade_testkit::worlds::world(), proptest::bool::ANY);
-    random(strategy.prop_map(|(world, v6)| palisade_testkit::wire::wire(&world, v6)))
+    let strategy = (palisade_testkit::worlds::world(), 0..3);
+    random(strategy.prop_map(|(world, versions)| match versions {
+        0 => wire(&world, false),
+        1 => wire(&world, true),
+        _ => on_both(&world),
+    }))
+}
+
+fn on_both(world: &World) -> World {
+    let [mut all, six] = [false, true].map(|v6| wire(world, v6));
+    for (pod, six) in all.pods.iter_mut().zip(six.pods) {
+        pod.addresses = both(&pod.addresses, &six.addresses);
+        pod.node_addresses = both(&pod.node_addresses, &six.node_addresses);
+    }
+    all
+}
+
+fn both(one: &AddressSet, other: &AddressSet) -> AddressSet {
+    let known = one.known.iter().chain(&other.known).copied().collect();
+    AddressSet { known }
 }
