@@ -54,23 +54,20 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .ok();
-        let ready = holder.as_mut().and_then(|holder| {
-            let mut line = String::new();
-            BufReader::new(holder.stdout.take()?)
-                .read_line(&mut line)
-                .ok()?;
-            (line == "ready\n").then_some(())
-        });
+        let out = holder.as_mut().and_then(|holder| holder.stdout.take());
+        // What is not of use after all ends with it.
+        let node = holder.map(|holder| Self(Some(holder)));
+        let mut line = String::new();
+        let read = out.map(|out| BufReader::new(out).read_line(&mut line));
+        let ready = matches!(read, Some(Ok(_))) && line == "ready\n";
         let nft = Command::new("nft").arg("--version").output().is_ok();
-        match (holder, ready, nft) {
-            (Some(holder), Some(()), true) => Some(Self(Some(holder))),
-            _ => {
-                let must = std::env::var_os("CI").is_some();
-                assert!(!must, "no network namespace can be made, or nft is missing");
-                eprintln!("skipped: no network namespace can be made, or nft is missing");
-                None
-            }
+        if ready && nft {
+            return node;
         }
+        let must = std::env::var_os("CI").is_some();
+        assert!(!must, "no network namespace can be made, or nft is missing");
+        eprintln!("skipped: no network namespace can be made, or nft is missing");
+        None
     }
 
     fn enter(&self, program: &str) -> Command {
