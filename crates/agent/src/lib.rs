@@ -1,13 +1,13 @@
 //! `palisade-agent`: keeps a node's nftables equal to the policy set.
 //!
 //! ```text
-//! directory ─┐                        ┌─► Kernel: the table, one transaction at a time
+//! directory ─┐                        ┌─► Kernel: the tables, one transaction at a time
 //! cluster   ─┴─► Texts ─► Keeper ─► Enforcer
 //!                last version that reads   └─► Status: metrics, readiness, log
 //!                refused packets ─► Drops ─► a line with the policies that refuse them
 //! ```
 //!
-//! [`Kernel`] is the table in the kernel. [`Enforcer`] leads it from one policy set to the next, and keeps what
+//! [`Kernel`] is the tables in the kernel. [`Enforcer`] leads it from one policy set to the next, and keeps what
 //! cannot be programmed closed. [`Texts`] is what the policy set is made of; [`Keeper`] brings the three together.
 
 mod commands;
